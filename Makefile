@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+#   make            build the programs into build/
+#   make demo       show the product at work (root; installs what is missing)
+#   make test       run every test (root; installs what is missing)
+#   make check      what needs no root: compilers, layout, format, include rules, unit tests
+#   make bench      cost per packet above the floors (root)
+#   make install    PREFIX, DESTDIR
+
+BUILD  ?= build
+CC     := gcc
+CLANG  ?= clang
+PREFIX ?= /usr/local
+
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Werror
+PACKAGES := libbpf libxdp libcap yaml-0.1 jansson libmicrohttpd libcurl libsystemd libmnl
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) -I$(BUILD) -D_GNU_SOURCE $(PKG_CFLAGS)
+# V=1 shows the commands.
+Q         := $(if $(V),,@)
+SAY        = @printf '  %-6s %s\n'
+LINK       = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -Wl,--as-needed $(PKG_LIBS)
+
+MULTIARCH  = $(shell $(CC) -print-multiarch)
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wshadow -Werror -I/usr/include/$(MULTIARCH)
+
+USER_OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
+LBCTL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbctl*.c tools/cmd_*.c))
+LBLOAD_OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbload*.c tools/loader.c))
+LBDECAP_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbdecap*.c tools/loader.c))
+PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all demo test check bench install clean deps
+all: $(PROGRAMS)
+
+# ---- packet programs ----
+
+$(BUILD)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) | $(BUILD)/.exists
+	$(SAY) BPF $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(SAY) SKEL $@
+	$(Q)bpftool gen skeleton $< name $(subst .,_,$*)_bpf > $@
+
+# For the laboratory of tests/netns and the demo.
+LAB_OBJ = $(BUILD)/tests/pass.bpf.o
+$(BUILD)/tests/%.bpf.o: tests/netns/%.bpf.c | $(BUILD)/.exists
+	@mkdir -p $(dir $@)
+	$(SAY) BPF $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+# ---- programs ----
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/.exists
+	@mkdir -p $(dir $@)
+	$(SAY) CC $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# The only sources that know the skeletons.
+$(foreach o,dataplane dataplane_explain,$(BUILD)/obj/user/$(o).o $(BUILD)/asan/user/$(o).o): $(BUILD)/lb.skel.h
+$(BUILD)/obj/tools/lbdecap.o: $(BUILD)/decap.skel.h
+
+$(BUILD)/liblimpet.a: $(USER_OBJ)
+	$(SAY) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/lbd: $(BUILD)/obj/user/main.o $(BUILD)/liblimpet.a
+	$(SAY) LINK $@
+	$(LINK)
+$(BUILD)/lbctl: $(LBCTL_OBJ) $(BUILD)/liblimpet.a
+	$(SAY) LINK $@
+	$(LINK)
+$(BUILD)/lbload: $(LBLOAD_OBJ) $(BUILD)/liblimpet.a
+	$(SAY) LINK $@
+	$(LINK)
+$(BUILD)/lbdecap: $(LBDECAP_OBJ) $(BUILD)/liblimpet.a
+	$(SAY) LINK $@
+	$(LINK)
+
+# ---- unit tests, under ASan and UBSan ----
+
+SANITIZE  = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ASAN_OBJ  = $(patsubst %.c,$(BUILD)/asan/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
+UNIT      = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+
+$(BUILD)/asan/%.o: %.c | $(BUILD)/.exists
+	@mkdir -p $(dir $@)
+	$(SAY) CC $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -MMD -MP -c $< -o $@
+
+# What bpf/env.h stands on there.
+$(BUILD)/asan/tests/unit/%.o: ALL_CFLAGS += -Itests/unit
+
+$(BUILD)/asan/liblimpet.a: $(ASAN_OBJ)
+	$(SAY) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK) $(SANITIZE) -lcmocka
+
+unit: $(UNIT)
+.PHONY: unit
+
+# Drives one module in a namespace (tests/netns/neighbour.bats).
+$(BUILD)/tests/neighbour_watch: $(BUILD)/asan/tests/netns/neighbour_watch.o $(BUILD)/asan/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(LINK) $(SANITIZE)
+
+# ---- packet cases, on the real program ----
+
+$(BUILD)/tests/packet: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/packet/*.c)) $(BUILD)/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
+# ---- benchmark ----
+
+$(BUILD)/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/traffic.h | $(BUILD)/.exists
+	$(SAY) BPF $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/obj/tests/bench/lane.o: $(BUILD)/bench.skel.h
+
+BENCH_SRC = $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+
+$(BUILD)/tests/bench: $(patsubst %.c,$(BUILD)/obj/%.o,$(BENCH_SRC)) $(BUILD)/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
+# ---- the rest ----
+
+$(BUILD)/.exists:
+	mkdir -p $(BUILD)
+	touch $@
+
+deps:
+	tools/install-deps
+
+check: deps
+	tests/run check
+
+test: deps
+	tests/run all
+
+demo: deps
+	$(MAKE) --no-print-directory all $(LAB_OBJ)
+	tools/demo $(if $(KEEP),--keep)
+
+bench: deps
+	$(MAKE) --no-print-directory all
+	tests/bench/run
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 $(wildcard tools/man/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(wildcard tools/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * env: what the packet path stands on. In the kernel, helpers and maps; in a unit test or
+ * simulator, a header "host_env.h" on the include path that defines the same names over ordinary
+ * memory: bpf_map_lookup_elem(map, key), bpf_map_update_elem(map, key, value, flags),
+ *   bpf_ktime_get_coarse_ns(), bpf_htons, bpf_ntohs, __always_inline,
+ *   an object for each map of maps.h that is looked up, and hash_keys[LB_HASH_KEYS], read_only.
+ * So the rules that are tested are the rules that run.
+ */
+#ifndef LB_ENV_H
+#define LB_ENV_H
+
+#include "lb_abi.h"
+
+#ifdef __bpf__
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <stdbool.h>
+
+#include "maps.h"
+
+/* Set before load: siphash_expand of the installation's seed, and whether this is the copy that
+ * explains (`lbctl flow lookup`) without counting or writing. */
+extern const volatile __u64 hash_keys[LB_HASH_KEYS];
+extern const volatile bool read_only;
+#else
+#include "host_env.h"
+#endif
+
+/* A word that the controller may store at any time: load it once. */
+#define LOAD_ONCE(word) (*(const volatile __typeof__(word) *)&(word))
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * forward: sends the packet to the backend that was picked: by a new MAC (l2) or in a new outer
+ * header (ipip). The controller keeps the next hop in the backend, so no route is looked up here.
+ */
+#ifndef LB_FORWARD_H
+#define LB_FORWARD_H
+
+#include "encap.h"
+#include "env.h"
+#include "parse.h"
+#include "pick.h"
+
+/* False if the frame is too short, which the verifier wants to hear. */
+static __always_inline bool forward_ethernet(void *data, void *end,
+					     const struct lb_backend *backend, __be16 proto)
+{
+	struct ethhdr *ethernet = data;
+
+	if (data + sizeof(*ethernet) > end)
+		return false;
+	__builtin_memcpy(ethernet->h_dest, backend->destination_mac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, backend->source_mac, ETH_ALEN);
+	ethernet->h_proto = proto;
+	return true;
+}
+
+/*
+ * Takes one from the inner TTL, as a router does that sends a packet into a tunnel (RFC 2003
+ * section 3.1, RFC 2473 section 3.1), and notes what the outer header is to say.
+ */
+static __always_inline enum lb_verdict forward_inner_ipv4(void *l3, void *end, struct inner *inner)
+{
+	struct iphdr *ip = l3;
+	__u32 check;
+
+	if (l3 + sizeof(*ip) > end)
+		return LB_DROP_INTERNAL;
+	if (ip->ttl <= 1)
+		return LB_DROP_TTL;
+	inner->proto = IPPROTO_IPIP;
+	inner->id_and_df = ((__be32 *)ip)[1] & bpf_htonl(0xffff0000 | IPV4_DF);
+	/* RFC 1141: the sum of 16-bit words falls by 0x0100, so the checksum grows by it. */
+	check = ip->check + (__u32)bpf_htons(0x0100);
+	ip->check = check + (check >= 0xffff);
+	ip->ttl--;
+	return LB_CONTINUE;
+}
+
+static __always_inline enum lb_verdict forward_inner_ipv6(void *l3, void *end, struct inner *inner)
+{
+	struct ipv6hdr *ip = l3;
+
+	if (l3 + sizeof(*ip) > end)
+		return LB_DROP_INTERNAL;
+	if (ip->hop_limit <= 1)
+		return LB_DROP_TTL;
+	inner->proto = IPPROTO_IPV6;
+	inner->id_and_df = bpf_htonl(IPV4_DF);
+	ip->hop_limit--;
+	return LB_CONTINUE;
+}
+
+/* `outer`: size of the outer IP header; a constant in each call, so that one body serves both. */
+static __always_inline enum lb_verdict forward_ipip(struct xdp_md *ctx, const struct packet *packet,
+						    const struct choice *choice, __u32 outer)
+{
+	const struct lb_backend *backend = choice->backend;
+	struct inner inner = {.length = packet->l3_length, .traffic_class = packet->traffic_class};
+	void *end = (void *)(long)ctx->data_end;
+	void *l3 = (void *)(long)ctx->data + sizeof(struct ethhdr);
+	enum lb_verdict verdict;
+	void *data;
+
+	if (backend->mtu && packet->l3_length + outer > backend->mtu)
+		return LB_DROP_TOO_BIG;
+	verdict = packet->family == 4 ? forward_inner_ipv4(l3, end, &inner)
+				      : forward_inner_ipv6(l3, end, &inner);
+	if (verdict != LB_CONTINUE)
+		return verdict;
+
+	/* The new Ethernet header comes to lie before the outer header, over the old one's place.
+	 */
+	if (bpf_xdp_adjust_head(ctx, -(int)outer))
+		return LB_DROP_NO_ROOM;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	l3 = data + sizeof(struct ethhdr);
+	if (l3 + outer > end)
+		return LB_DROP_INTERNAL;
+	if (outer == sizeof(struct iphdr))
+		encap_ipv4(l3, backend, &inner, choice->entropy);
+	else
+		encap_ipv6(l3, backend, &inner, choice->entropy);
+	if (!forward_ethernet(data, end, backend,
+			      outer == sizeof(struct iphdr) ? bpf_htons(ETH_P_IP)
+							    : bpf_htons(ETH_P_IPV6)))
+		return LB_DROP_INTERNAL;
+	return LB_FORWARDED;
+}
+
+static __always_inline enum lb_verdict forward_l2(struct xdp_md *ctx, const struct packet *packet,
+						  const struct choice *choice)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return forward_ethernet(data, end, choice->backend,
+				packet->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6))
+		       ? LB_FORWARDED
+		       : LB_DROP_INTERNAL;
+}
+
+static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct packet *packet,
+					       const struct choice *choice)
+{
+	switch (LB_STATUS_FORWARD(choice->status)) {
+	case LB_FORWARD_IPIP_V4:
+		return forward_ipip(ctx, packet, choice, sizeof(struct iphdr));
+	case LB_FORWARD_IPIP_V6:
+		return forward_ipip(ctx, packet, choice, sizeof(struct ipv6hdr));
+	case LB_FORWARD_L2:
+		return forward_l2(ctx, packet, choice);
+	default:
+		return LB_DROP_INTERNAL;
+	}
+}
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The packet's way. Start reading here.
+ *
+ *   parse ----> service ----> pick ----> forward
+ *   parse.h     service.h     pick.h     forward.h
+ *   bytes to    flow to       flow to    a new MAC or a new
+ *   flow        pool          backend    outer header
+ *
+ * Each stage returns LB_CONTINUE or the verdict that ends the packet's way (LB_VERDICTS in
+ * lb_abi.h). This file alone turns a verdict into what the kernel is told, and counts it: a
+ * forwarded packet costs one per-CPU counter entry, that of its service and backend.
+ *
+ * Look-ups of a forwarded packet: control (array), services (hash), pools, slots, backends
+ * (arrays), counters (per-CPU array); and flows (hash) where the pool tracks or the slot is
+ * changed.
+ */
+#include "env.h"
+#include "forward.h"
+#include "parse.h"
+#include "pick.h"
+#include "service.h"
+
+const volatile __u64 hash_keys[LB_HASH_KEYS];
+const volatile bool read_only;
+
+struct way {
+	struct packet packet;
+	struct lb_service *service;
+	struct choice choice;
+	__u32 frame_length;
+};
+
+static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	enum lb_verdict verdict;
+
+	way->frame_length = end - data;
+	verdict = parse(data, end, &way->packet);
+	if (verdict != LB_CONTINUE)
+		/* Malformed, in pieces or without ports: ours to judge only if it was for us. */
+		return !way->packet.family || service_owns_address(&way->packet)
+			       ? verdict
+			       : LB_PASS_NO_SERVICE;
+	verdict = service_lookup(&way->packet, &way->service);
+	if (verdict == LB_CONTINUE)
+		verdict = pick(&way->packet, way->service->pool, &way->choice);
+	if (verdict == LB_CONTINUE)
+		verdict = forward(ctx, &way->packet, &way->choice);
+	return verdict;
+}
+
+/* Offset 0 of a service's counters is for packets that got no backend. */
+static __always_inline void count_service(const struct way *way, bool forwarded)
+{
+	__u32 index = way->service->counter_base + (forwarded ? way->choice.backend->counter : 0);
+	struct lb_counter *counter = bpf_map_lookup_elem(&counters, &index);
+
+	if (!counter)
+		return;
+	counter->packets++;
+	counter->bytes += way->packet.l3_length;
+	counter->new_flows += way->packet.syn || way->choice.new_udp_flow;
+}
+
+static __always_inline void count_verdict(const struct way *way, __u32 verdict)
+{
+	struct lb_verdict_counter *counter = bpf_map_lookup_elem(&verdicts, &verdict);
+
+	if (!counter)
+		return;
+	counter->packets++;
+	counter->bytes += way->frame_length;
+}
+
+static __always_inline void explain(const struct way *way, enum lb_verdict verdict)
+{
+	__u32 zero = 0;
+	struct lb_explanation *said = bpf_map_lookup_elem(&explanation, &zero);
+
+	if (!said)
+		return;
+	said->verdict = verdict;
+	said->service = way->service ? way->service->index : 0;
+	said->pool = way->service ? way->service->pool : 0;
+	said->slot = way->choice.slot;
+	said->slot_word = way->choice.word;
+	said->backend = way->choice.index;
+	said->decided_by = way->choice.decided_by;
+	said->entry_age = way->choice.entry_age;
+}
+
+static __always_inline int leave(struct xdp_md *ctx, const struct way *way)
+{
+	__u32 ifindex = way->choice.backend->ifindex;
+
+	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
+}
+
+SEC("xdp")
+int limpet(struct xdp_md *ctx)
+{
+	struct way way = {};
+	enum lb_verdict verdict = walk(ctx, &way);
+
+	if (read_only) {
+		explain(&way, verdict);
+	} else if (verdict == LB_FORWARDED) {
+		count_service(&way, true);
+	} else {
+		count_verdict(&way, verdict);
+		if (way.service)
+			count_service(&way, false);
+	}
+
+	switch (verdict) {
+#define VERDICT_ACTION(name, action, text)                                                         \
+	case LB_##name:                                                                            \
+		return ACTION_##action;
+#define ACTION_TX   leave(ctx, &way)
+#define ACTION_PASS XDP_PASS
+#define ACTION_DROP XDP_DROP
+		LB_VERDICTS(VERDICT_ACTION)
+	default:
+		return XDP_ABORTED; /* no stage returns LB_CONTINUE or the count */
+	}
+}
+
+char lb_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the packet program and the controller agree on: keys, values, limits and verdicts.
+ *
+ * Included by both sides and copied by none. Everything here is memory in BPF maps that outlives
+ * both the program and the controller, so a change of any size, offset or meaning raises LB_LAYOUT;
+ * a controller that finds another layout refuses the maps.
+ *
+ * Conventions: index 0 of backends, pools and services means "none". `__be` types are in network
+ * order, all others in host order. A "tick" is 2^30 ns (1.07 s) of CLOCK_MONOTONIC, so that the
+ * program gets one with a shift.
+ */
+#ifndef LB_ABI_H
+#define LB_ABI_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#define LB_LAYOUT 1
+
+#define LB_PROGRAM_NAME "limpet" /* of the XDP program: how instances recognise each other */
+
+enum lb_limit {
+	LB_BACKENDS_MAX = 32766, /* what 15 bits of a slot can name, less "none" and one spare */
+	LB_TABLE_SIZE_MAX = 1048573, /* the largest prime below 2^20 */
+	LB_SLOT_BLOCK = 16,          /* slots per array element, see struct lb_slot_block */
+	LB_NAME_SIZE = 64,           /* bytes of a name with its NUL */
+	LB_HASH_KEYS = 12,
+	LB_SEED_SIZE = 16,
+};
+
+/*
+ * Why processing of a packet ended. X(name, action, text): the action is what the kernel is told
+ * (see lb_action), the text is what `lbctl drops` and the metrics say. Appending keeps the layout;
+ * reordering does not.
+ */
+#define LB_VERDICTS(X)                                                                             \
+	X(FORWARDED, TX, "sent to a backend")                                                      \
+	X(PASS_NOT_IP, PASS, "neither IPv4 nor IPv6: left to the kernel")                          \
+	X(PASS_NO_SERVICE, PASS, "addressed to no configured service: left to the kernel")         \
+	X(PASS_ICMP, PASS, "ICMP to a VIP: left to the kernel")                                    \
+	X(DROP_TRUNCATED, DROP, "the frame ends inside a header")                                  \
+	X(DROP_BAD_HEADER, DROP, "a length or version field contradicts the packet")               \
+	X(DROP_FRAGMENT, DROP, "a fragment to a VIP: not forwarded by this version")               \
+	X(DROP_NO_BACKEND, DROP, "the service's pool has no usable backend")                       \
+	X(DROP_TTL, DROP, "TTL or hop limit ran out at the balancer")                              \
+	X(DROP_TOO_BIG, DROP, "does not fit the path to the backend once encapsulated")            \
+	X(DROP_NO_ROOM, DROP, "the driver left no room for the outer header")                      \
+	X(DROP_INTERNAL, DROP, "maps contradict each other: a bug, please report it")
+
+enum lb_verdict {
+	LB_CONTINUE, /* not an end: the next stage goes on */
+#define LB_VERDICT_ENUM(name, action, text) LB_##name,
+	LB_VERDICTS(LB_VERDICT_ENUM)
+#undef LB_VERDICT_ENUM
+		LB_VERDICT_COUNT
+};
+
+/* What chose the backend. */
+enum lb_decided_by {
+	LB_BY_NONE,
+	LB_BY_SLOT,     /* the slot's owner */
+	LB_BY_FALLBACK, /* the slot's fallback */
+	LB_BY_FLOW,     /* an entry of the flow table */
+	LB_BY_CLIENT,   /* a client's record */
+	LB_BY_COUNT
+};
+
+union lb_addr {
+	__be32 v4;
+	__be32 v6[4];
+	__u8 bytes[16];
+};
+
+/* ---- installation: written once by `lbload attach` ---- */
+
+struct lb_limits {
+	__u32 flows;    /* entries of each flow table (IPv4 and IPv6 have one each) */
+	__u32 clients;  /* entries of each client table */
+	__u32 backends; /* of all pools */
+	__u32 services; /* of services, and of pools */
+	__u32 slots;    /* of all tables, a multiple of LB_SLOT_BLOCK */
+	__u32 counters; /* (service, backend) pairs counted apart */
+};
+
+struct lb_settings {
+	__u32 layout; /* LB_LAYOUT of the program that made the maps */
+	struct lb_limits limits;
+	__u8 hash_seed[LB_SEED_SIZE];
+	__u64 made_ns;     /* CLOCK_REALTIME when the maps were made */
+	char pin_dir[128]; /* of the instance, so that another one can name it */
+	char version[32];  /* of the program attached last */
+};
+
+/* An interface the data plane is attached to; key: ifindex. */
+struct lb_attachment {
+	char interface[16];
+	__u32 program_id;
+	__u32 mode;        /* enum lb_attach_mode */
+	__u64 attached_ns; /* CLOCK_REALTIME */
+	__u64 netns; /* inode of the network namespace: an ifindex means nothing in another one */
+};
+
+enum lb_attach_mode { LB_ATTACH_NATIVE, LB_ATTACH_GENERIC };
+
+/* ---- service: flow to pool ---- */
+
+/*
+ * A listener covers ports in aligned blocks of 2^block_bits: an exact port is a block of 2^0, any
+ * port one of 2^16, a range a handful between. `port` is the block's first. The narrowest block
+ * that is present wins. lb_control.port_blocks says which widths are in use anywhere, so that an
+ * installation with exact ports alone pays for one look-up.
+ */
+struct lb_service_key_v4 {
+	__be32 vip;
+	__be16 port;
+	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 block_bits;
+};
+
+struct lb_service_key_v6 {
+	union lb_addr vip;
+	__be16 port;
+	__u8 proto;
+	__u8 block_bits;
+};
+
+struct lb_service {
+	__u32 index;
+	__u32 pool;
+	__u32 counter_base; /* of the service's run in `counters`, see struct lb_counter */
+	__u32 flags;        /* none yet */
+};
+
+/* What is true of the whole installation and may change while it runs. */
+struct lb_control {
+	__u32 port_blocks; /* bit b: some listener has a block of 2^b ports */
+	__u32 unused;
+};
+
+/* ---- pick: pool, slot, flow table ---- */
+
+enum lb_pool_flag {
+	LB_POOL_SOURCE = 1 << 0,       /* affinity by source address, not 5-tuple */
+	LB_POOL_TRACK_ALWAYS = 1 << 1, /* an entry for each flow, settled slot or not */
+};
+
+struct lb_pool {
+	/*
+	 * Low 32 bits: the first slot, a multiple of LB_SLOT_BLOCK; high 32 bits: table size, 0 for
+	 * a pool without a table yet. One aligned store switches a pool to another table.
+	 */
+	__u64 table;
+	__u32 flags;    /* enum lb_pool_flag */
+	__be32 mask_v4; /* of the source address, where affinity is by source */
+	union lb_addr mask_v6;
+	__u32 idle_tcp; /* ticks without a packet after which an entry is dead */
+	__u32 idle_udp;
+	__u32 idle_closing;   /* the same for half-open and closed TCP flows */
+	__u32 client_timeout; /* ticks; 0: clients are not remembered */
+	__u64 unused[2];
+};
+
+#define LB_TABLE(base, size) ((__u64)(size) << 32 | (base))
+#define LB_TABLE_BASE(table) ((__u32)(table))
+#define LB_TABLE_SIZE(table) ((__u32)((table) >> 32))
+
+/*
+ * A slot is one aligned word: two backend indices and a bit, so that a reader always sees a pair
+ * that belongs together. Only the controller writes slots.
+ *   owner: the backend that Maglev gives the slot now
+ *   fallback: where the slot's established flows without an entry belong
+ *   changed: owner and fallback differ, or a live entry may name a third backend
+ */
+#define LB_SLOT_INDEX_MASK 0x7fffU
+#define LB_SLOT_CHANGED    (1U << 30)
+#define LB_SLOT(owner, fallback, changed)                                                          \
+	((__u32)(owner) | (__u32)(fallback) << 15 | ((changed) ? LB_SLOT_CHANGED : 0U))
+#define LB_SLOT_OWNER(slot)    ((slot)&LB_SLOT_INDEX_MASK)
+#define LB_SLOT_FALLBACK(slot) ((slot) >> 15 & LB_SLOT_INDEX_MASK)
+
+/* Array elements are rounded up to eight bytes: a cache line of slots keeps each at four. */
+struct lb_slot_block {
+	__u32 slot[LB_SLOT_BLOCK];
+};
+
+struct lb_flow_key_v4 {
+	__be32 source;
+	__be32 destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 proto;
+	__u8 zero[3];
+};
+
+struct lb_flow_key_v6 {
+	union lb_addr source;
+	union lb_addr destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 proto;
+	__u8 zero[3];
+};
+
+enum lb_flow_state {
+	LB_FLOW_OPENING, /* a SYN was seen, and nothing after it */
+	LB_FLOW_OPEN,
+	LB_FLOW_CLOSING, /* FIN or RST was seen */
+};
+
+/* An entry is live if pool and incarnation match, the backend is usable and `seen` is recent. */
+struct lb_flow {
+	__u32 seen; /* tick of the last packet, written only when it changes */
+	__u32 incarnation;
+	__u16 backend;
+	__u16 pool;
+	__u8 state; /* enum lb_flow_state */
+	__u8 zero[3];
+};
+
+/* ---- forward: backend ---- */
+
+enum lb_forward { LB_FORWARD_NONE, LB_FORWARD_L2, LB_FORWARD_IPIP_V4, LB_FORWARD_IPIP_V6 };
+
+/* The low half of lb_backend.status. */
+enum lb_backend_flag {
+	LB_BACKEND_USABLE =
+		1 << 0, /* may be given packets: ready, draining, or down under `keep` */
+};
+
+#define LB_STATUS(incarnation, forward, flags)                                                     \
+	((__u64)(incarnation) << 32 | (__u64)(forward) << 8 | (flags))
+#define LB_STATUS_INCARNATION(status) ((__u32)((status) >> 32))
+#define LB_STATUS_FORWARD(status)     ((__u32)((status) >> 8 & 0xff))
+
+/*
+ * All that forwarding a packet needs, in one cache line. The controller stores each 64-bit word
+ * whole. Next hop fields of two words may be seen from before and after a change of route; the
+ * packet is then lost with the old route, as it would have been anyway.
+ */
+struct lb_backend {
+	/* Incarnation, enum lb_forward, enum lb_backend_flag: one store, so that a backend that
+	 * goes down takes its entries with it. The incarnation grows with each step to "not
+	 * usable". */
+	__u64 status;
+	__u8 destination_mac[6]; /* next hop */
+	__u16 counter;      /* offset in each of its pool's services' runs of counters, from 1 */
+	__u8 source_mac[6]; /* of the egress interface */
+	__u16 mtu;          /* of the route, for the outer packet; L3 bytes */
+	__u32 ifindex;      /* egress */
+	__u32 source_bits;  /* low bits of outer_source that vary by flow, 0 to 32 */
+	union lb_addr outer_destination;
+	union lb_addr outer_source; /* the varying bits are zero */
+};
+
+/* ---- counting ---- */
+
+/*
+ * One entry per CPU and (service, backend) pair: `counters[service.counter_base +
+ * backend.counter]`. Offset 0 of a service's run counts what ended without a backend. Readers add
+ * up what they want to know: a service is the sum of its run, a backend the sum over its pool's
+ * services.
+ */
+struct lb_counter {
+	__u64 packets;
+	__u64 bytes;     /* L3 bytes as received, without the outer header */
+	__u64 new_flows; /* TCP SYNs without ACK; tracked pools: new UDP flows too */
+};
+
+struct lb_verdict_counter {
+	__u64 packets;
+	__u64 bytes; /* frame bytes as received */
+};
+
+/* ---- identities: written and read by the controller alone, so that a new one can adopt ---- */
+
+struct lb_pool_identity {
+	char name[LB_NAME_SIZE];
+	__u64 digest;        /* of the table published last */
+	__u32 counter_count; /* offsets in use or free to use in the runs of its services */
+	__u32 changed_tick;  /* when a table was last published, in ticks */
+};
+
+struct lb_service_identity {
+	char name[LB_NAME_SIZE];
+	__u32 pool;
+	__u32 counter_base;
+	__u32 counter_count;
+	__u32 unused;
+};
+
+struct lb_backend_identity {
+	char name[LB_NAME_SIZE];
+	union lb_addr address;
+	__u32 pool;
+	__u16 port;   /* 0 where the mode has none */
+	__u8 family;  /* 4 or 6 */
+	__u8 forward; /* enum lb_forward */
+	__u8 admin;   /* enum admin_state of the controller's model */
+	__u8 health;  /* enum health_state of the controller's model */
+	__u16 unused;
+	__u32 weight;
+};
+
+/* ---- what a dry run of the program says of its packet, for `lbctl flow lookup` ---- */
+
+struct lb_explanation {
+	__u32 verdict;
+	__u32 service;
+	__u32 pool;
+	__u32 slot;
+	__u32 slot_word;
+	__u32 backend;
+	__u32 decided_by;
+	__u32 entry_age; /* ticks since the flow's entry was seen; ~0: no entry */
+};
+
+#define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
+#define LB_ASSERT_OFFSET(type, field, at)                                                          \
+	_Static_assert(offsetof(type, field) == (at), "offset of " #type "." #field)
+
+LB_ASSERT_SIZE(union lb_addr, 16);
+LB_ASSERT_SIZE(struct lb_limits, 24);
+LB_ASSERT_SIZE(struct lb_settings, 216);
+LB_ASSERT_SIZE(struct lb_attachment, 40);
+LB_ASSERT_SIZE(struct lb_service_key_v4, 8);
+LB_ASSERT_SIZE(struct lb_service_key_v6, 20);
+LB_ASSERT_SIZE(struct lb_service, 16);
+LB_ASSERT_SIZE(struct lb_control, 8);
+LB_ASSERT_SIZE(struct lb_pool, 64);
+LB_ASSERT_OFFSET(struct lb_pool, mask_v6, 16);
+LB_ASSERT_OFFSET(struct lb_pool, idle_tcp, 32);
+LB_ASSERT_SIZE(struct lb_slot_block, 64);
+LB_ASSERT_SIZE(struct lb_flow_key_v4, 16);
+LB_ASSERT_SIZE(struct lb_flow_key_v6, 40);
+LB_ASSERT_SIZE(struct lb_flow, 16);
+LB_ASSERT_SIZE(struct lb_backend, 64);
+LB_ASSERT_OFFSET(struct lb_backend, destination_mac, 8);
+LB_ASSERT_OFFSET(struct lb_backend, source_mac, 16);
+LB_ASSERT_OFFSET(struct lb_backend, ifindex, 24);
+LB_ASSERT_OFFSET(struct lb_backend, outer_destination, 32);
+LB_ASSERT_OFFSET(struct lb_backend, outer_source, 48);
+LB_ASSERT_SIZE(struct lb_counter, 24);
+LB_ASSERT_SIZE(struct lb_verdict_counter, 16);
+LB_ASSERT_SIZE(struct lb_pool_identity, 80);
+LB_ASSERT_SIZE(struct lb_service_identity, 80);
+LB_ASSERT_SIZE(struct lb_backend_identity, 96);
+LB_ASSERT_SIZE(struct lb_explanation, 32);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * maps: every map of the data plane, with its writer, its readers, and what a full one means.
+ * Sizes of 1 are set from the settings when the maps are made (user/dataplane.c).
+ *
+ * Arrays that the program reads for each packet are BPF_F_MMAPABLE: the controller writes them with
+ * plain aligned stores, and the kernel inlines the program's look-ups.
+ */
+#ifndef LB_MAPS_H
+#define LB_MAPS_H
+
+#include "lb_abi.h"
+
+/* lbload attach writes once; lbload and lbd read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_settings);
+} settings SEC(".maps");
+
+/* Key: ifindex. lbload writes; lbload and lbd read. Full (64 interfaces): lbload refuses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct lb_attachment);
+} attachments SEC(".maps");
+
+/* lbd writes; the program reads for a packet that no exact listener takes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_control);
+} control SEC(".maps");
+
+/* lbd writes; the program reads for each TCP or UDP packet. Full: lbd refuses the service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_service_key_v4);
+	__type(value, struct lb_service);
+} services_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_service_key_v6);
+	__type(value, struct lb_service);
+} services_v6 SEC(".maps");
+
+/*
+ * The addresses of all services, IPv4 ones with twelve zero bytes behind. lbd writes; the program
+ * reads only for packets whose ports cannot be told. Full: lbd refuses the service.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, union lb_addr);
+	__type(value, __u32);
+} vips SEC(".maps");
+
+/* lbd writes; the program reads for each packet of a service. Full: lbd refuses the pool. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_pool);
+} pools SEC(".maps");
+
+/*
+ * The tables of all pools, one after the other, with room to write a new one beside those in use.
+ * lbd writes; the program reads one word for each packet of a service. Full: lbd refuses the pool.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_slot_block);
+} slots SEC(".maps");
+
+/* lbd writes; the program reads for each packet of a service. Full: lbd refuses the backend. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_backend);
+} backends SEC(".maps");
+
+/*
+ * Flows whose slot does not say where they belong, or all flows of a pool with `track: always`. The
+ * program reads and writes; lbd deletes entries that are dead. Plain hashes, because an entry that
+ * is evicted would move its flow. Full: a new flow goes to its slot's fallback, without an entry.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v4);
+	__type(value, struct lb_flow);
+} flows_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v6);
+	__type(value, struct lb_flow);
+} flows_v6 SEC(".maps");
+
+/* See struct lb_counter. The program adds; lbd reads, and clears runs that nobody uses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_counter);
+} counters SEC(".maps");
+
+/* What readers add to the counter of the same index: what was counted elsewhere before a service's
+ * run of counters moved or a backend went. lbd alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_counter);
+} counters_carried SEC(".maps");
+
+/* Index: enum lb_verdict. The program adds; FORWARDED is not counted here but derived from
+ * `counters`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_VERDICT_COUNT);
+	__type(key, __u32);
+	__type(value, struct lb_verdict_counter);
+} verdicts SEC(".maps");
+
+/* Names and addresses behind the indices. lbd alone, so that the next one can adopt what is there.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_pool_identity);
+} pool_identities SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_service_identity);
+} service_identities SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_backend_identity);
+} backend_identities SEC(".maps");
+
+/* Written only by the read-only copy that `lbctl flow lookup` runs; private to it, never pinned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_explanation);
+} explanation SEC(".maps");
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * builder: packets from a list of layers, so that a case shows a packet the way one speaks of it:
+ *
+ *	{ETH(), IP4(CLIENT4, "192.0.2.1", .ttl = 9), TCP(4000, 80, .flags = SYN), DATA(10)}
+ *
+ * Lengths, next protocols and checksums follow from the layers. A field left out has a sensible
+ * value; ZERO gives a zero where that is not what leaving it out gives; overrides make the field
+ * say what is not so. Neighbours: the case files write these lists, run.c builds them. Knows
+ * nothing of the program under test.
+ */
+#ifndef PACKET_BUILDER_H
+#define PACKET_BUILDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	ZERO = -1,
+	PACKET_LAYERS_MAX = 8,
+	PACKET_SIZE_MAX = 3520, /* what BPF_PROG_TEST_RUN takes with 4 KiB pages */
+};
+
+enum layer_kind {
+	LAYER_END,
+	LAYER_ETH,
+	LAYER_VLAN,
+	LAYER_IP4,
+	LAYER_IP6,
+	LAYER_EXT6,
+	LAYER_FRAG6,
+	LAYER_TCP,
+	LAYER_UDP,
+	LAYER_ICMP,
+	LAYER_DATA,
+	LAYER_PAD,
+	LAYER_KINDS
+};
+
+enum tcp_flag { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
+
+struct layer_eth {
+	const char *to, *from; /* left out: from the router to the balancer */
+	int type;
+};
+
+struct layer_ip4 {
+	const char *src, *dst;
+	int ttl; /* left out: 64 */
+	int dscp, ecn;
+	int id; /* left out: 0x4242 */
+	bool df, mf;
+	int offset;  /* of a fragment, in units of 8 bytes */
+	int options; /* words of them */
+	/* overrides */
+	int version, ihl, length, proto;
+	bool bad_checksum;
+};
+
+struct layer_ip6 {
+	const char *src, *dst;
+	int hops; /* left out: 64 */
+	int dscp, ecn, label;
+	/* overrides */
+	int version, length, next;
+};
+
+struct layer_ext6 {
+	int type;  /* 0 hop-by-hop, 43 routing, 60 destination options */
+	int extra; /* units of 8 bytes behind the first 8 */
+};
+
+struct layer_frag6 {
+	int offset; /* units of 8 bytes */
+	bool more;
+};
+
+struct layer_tcp {
+	int sport, dport;
+	int flags;   /* left out: ACK */
+	int options; /* words of them */
+	int offset;  /* override: header length in words */
+};
+
+struct layer_udp {
+	int sport, dport;
+	int length; /* override */
+};
+
+struct layer_icmp {
+	int type, code;
+};
+
+struct layer {
+	enum layer_kind kind;
+	union {
+		struct layer_eth eth;
+		struct layer_ip4 ip4;
+		struct layer_ip6 ip6;
+		struct layer_ext6 ext6;
+		struct layer_frag6 frag6;
+		struct layer_tcp tcp;
+		struct layer_udp udp;
+		struct layer_icmp icmp;
+		int vlan;
+		int bytes;
+	};
+};
+
+/* clang-format off */
+#define ETH(...)          {.kind = LAYER_ETH, .eth = {__VA_ARGS__}}
+#define VLAN(id)          {.kind = LAYER_VLAN, .vlan = (id)}
+#define IP4(s, d, ...)    {.kind = LAYER_IP4, .ip4 = {.src = s, .dst = d, ##__VA_ARGS__}}
+#define IP6(s, d, ...)    {.kind = LAYER_IP6, .ip6 = {.src = s, .dst = d, ##__VA_ARGS__}}
+#define EXT6(t, e)        {.kind = LAYER_EXT6, .ext6 = {.type = t, .extra = e}}
+#define FRAG6(o, m)       {.kind = LAYER_FRAG6, .frag6 = {.offset = o, .more = m}}
+#define TCP(s, d, ...)    {.kind = LAYER_TCP, .tcp = {.sport = s, .dport = d, ##__VA_ARGS__}}
+#define UDP(s, d, ...)    {.kind = LAYER_UDP, .udp = {.sport = s, .dport = d, ##__VA_ARGS__}}
+#define ICMP(t, c)        {.kind = LAYER_ICMP, .icmp = {.type = t, .code = c}}
+#define DATA(n)           {.kind = LAYER_DATA, .bytes = (n)} /* payload */
+#define PAD(n)            {.kind = LAYER_PAD, .bytes = (n)}  /* a trailer that no length counts */
+/* clang-format on */
+
+struct packet {
+	size_t size;
+	size_t l3_size; /* behind the Ethernet header and before a trailer, as built */
+	uint8_t bytes[PACKET_SIZE_MAX];
+};
+
+/* Builds `layers`, up to the first LAYER_END or PACKET_LAYERS_MAX. A list that cannot be built (a
+ * mistake in the case: bad address, too long) ends the process with a message. */
+void packet_build(const struct layer *layers, struct packet *out);
+
+/* Prints `expected` and `actual` side by side, 16 bytes a row, each row prefixed with "# " for TAP
+ * and the differing bytes marked. */
+void packet_print_difference(const struct packet *expected, const struct packet *actual);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * run: puts each packet case (case.h) through the real program with its real maps, by
+ * BPF_PROG_TEST_RUN, and compares everything a case speaks of. Prints TAP; exit status 1 if a case
+ * failed. Root; it moves into network and mount namespaces of its own, so that nothing of it is
+ * seen outside and nothing stays.
+ *
+ * Each packet is also shown to the read-only copy of the program, which must say the same and leave
+ * no trace: `lbctl flow lookup` rests on that.
+ */
+#include <bpf/bpf.h>
+#include <err.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "case.h"
+#include "table.h"
+
+#define BPFFS   "/sys/fs/bpf"
+#define PIN_DIR BPFFS "/packet"
+
+static const struct case_list *const lists[] = {
+	&headers, &truncated, &listeners, &encapsulation, &affinity,
+};
+
+/* All that is counted. */
+struct tally {
+	struct lb_counter services[WORLD_SERVICES * WORLD_BACKENDS];
+	struct lb_verdict_counter verdicts[LB_VERDICT_COUNT];
+};
+
+static void tally_read(struct dataplane *dp, struct tally *out)
+{
+	if (dataplane_counters(dp, 0, world_counters(), out->services) ||
+	    dataplane_verdicts(dp, out->verdicts))
+		errx(1, "cannot read the counters");
+}
+
+static const char *action_name(uint32_t action)
+{
+	static const char *const names[] = {"XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX",
+					    "XDP_REDIRECT"};
+
+	return action < 5 ? names[action] : "an unknown action";
+}
+
+static bool check_service_counters(const struct packet_case *row, const struct packet *in,
+				   const struct tally *before, const struct tally *after)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < world_counters(); i++) {
+		const struct lb_counter *was = &before->services[i], *is = &after->services[i];
+		bool ours = row->service && i == world_counter(row->service, row->backend);
+
+		if (is->packets - was->packets == (ours ? 1 : 0) &&
+		    is->bytes - was->bytes == (ours ? in->l3_size : 0) &&
+		    is->new_flows - was->new_flows == (ours && row->new_flow ? 1 : 0))
+			continue;
+		printf("#   service %u, backend %u counted %llu packets, %llu bytes, %llu new "
+		       "flows%s\n",
+		       i / WORLD_BACKENDS, i % WORLD_BACKENDS, is->packets - was->packets,
+		       is->bytes - was->bytes, is->new_flows - was->new_flows,
+		       ours ? "" : ", but it is not theirs");
+		good = false;
+	}
+	return good;
+}
+
+static bool check_verdict(const struct packet_case *row, const struct packet *in,
+			  const struct tally *before, const struct tally *after)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < LB_VERDICT_COUNT; i++) {
+		uint64_t packets = after->verdicts[i].packets - before->verdicts[i].packets;
+		uint64_t bytes = after->verdicts[i].bytes - before->verdicts[i].bytes;
+		uint64_t size = i == LB_FORWARDED ? in->l3_size : in->size;
+		bool ours = i == row->verdict;
+
+		if (packets == ours && bytes == (ours ? size : 0))
+			continue;
+		printf("#   verdict %s: %s, counted %llu packets, %llu bytes\n",
+		       dataplane_verdict_name(i), ours ? "expected" : "not expected",
+		       (unsigned long long)packets, (unsigned long long)bytes);
+		good = false;
+	}
+	return good;
+}
+
+/* What leaves, by the case. */
+static void packet_expected(const struct packet_case *row, const struct packet *in,
+			    struct packet *out)
+{
+	static const struct layer macs[WORLD_BACKENDS] = {
+		[B_L2] = TO_L2, [B_FAR_L2] = TO_FAR_L2, [B_A] = TO_A, [B_B] = TO_B};
+	struct packet ethernet;
+
+	if (row->out[0].kind != LAYER_END) {
+		packet_build(row->out, out);
+		return;
+	}
+	*out = *in;
+	if (row->verdict != LB_FORWARDED)
+		return;
+	packet_build((const struct layer[]){macs[row->backend], {.kind = LAYER_END}}, &ethernet);
+	memcpy(out->bytes, ethernet.bytes, 12);
+}
+
+/* What is dropped may be in any state. */
+static bool check_packet(const struct packet_case *row, const struct packet *in,
+			 const struct packet *got, const char *what)
+{
+	struct packet expected;
+
+	if (row->action == XDP_DROP)
+		return true;
+	packet_expected(row, in, &expected);
+	if (expected.size == got->size && !memcmp(expected.bytes, got->bytes, got->size))
+		return true;
+	printf("#   %s: the packet differs\n", what);
+	packet_print_difference(&expected, got);
+	return false;
+}
+
+/* Runs the program; returns its action. */
+static uint32_t program_run(struct dataplane *dp, const struct packet_case *row,
+			    const struct packet *in, struct packet *out)
+{
+	static uint8_t frame[PACKET_SIZE_MAX];
+	struct xdp_md context = {.data = row->metadata,
+				 .data_end = (uint32_t)in->size + row->metadata,
+				 .ingress_ifindex = WORLD_NEAR_IFINDEX};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame,
+		    .data_size_in = (uint32_t)in->size + row->metadata, .data_out = out->bytes,
+		    .data_size_out = sizeof(out->bytes), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
+
+	memset(frame, 0, row->metadata);
+	memcpy(frame + row->metadata, in->bytes, in->size);
+	if (bpf_prog_test_run_opts(dataplane_program_fd(dp), &run))
+		err(1, "packet case %s: running the program on %zu bytes", row->name, in->size);
+	out->size = run.data_size_out;
+	return run.retval;
+}
+
+/* The read-only copy says what the other one will do, and does nothing. */
+static bool check_explained(struct dataplane *dp, const struct packet_case *row,
+			    const struct packet *in, const struct tally *before)
+{
+	struct lb_explanation said;
+	struct packet out = {.size = sizeof(out.bytes)};
+	struct fault fault;
+	struct tally after;
+	bool good, backend_known;
+
+	if (dataplane_explain(dp, in->bytes, in->size, WORLD_NEAR_IFINDEX, &said, out.bytes,
+			      &out.size, &fault))
+		errx(1, "packet case %s: %s", row->name, fault.message);
+	tally_read(dp, &after);
+	good = !memcmp(before, &after, sizeof(after));
+	if (!good)
+		printf("#   explained: something was counted\n");
+	good &= table_check(dp, row, row->before, "explained");
+	/* Of a packet that was lost after its backend was chosen, the case does not say whose. */
+	backend_known =
+		!row->service || row->verdict == LB_FORWARDED || row->verdict == LB_DROP_NO_BACKEND;
+	if (said.verdict != row->verdict || said.service != row->service ||
+	    (backend_known && said.backend != row->backend) ||
+	    (row->by && said.decided_by != row->by)) {
+		printf("#   explained as %s: service %u, backend %u, decided by %u\n",
+		       dataplane_verdict_name(said.verdict), said.service, said.backend,
+		       said.decided_by);
+		good = false;
+	}
+	return good & check_packet(row, in, &out, "explained");
+}
+
+static bool case_run_once(struct dataplane *dp, const struct packet_case *row,
+			  const struct packet *in)
+{
+	struct tally before, after;
+	struct packet out;
+	uint32_t action;
+	bool good = true;
+
+	table_prepare(dp, PIN_DIR, row);
+	tally_read(dp, &before);
+	/* A packet with metadata cannot be asked about, and that the table is full shows only to
+	 * who tries to make an entry. */
+	if (!row->metadata && !row->full)
+		good = check_explained(dp, row, in, &before);
+	action = program_run(dp, row, in, &out);
+	tally_read(dp, &after);
+
+	if (action != row->action) {
+		printf("#   expected %s, got %s\n", action_name(row->action), action_name(action));
+		good = false;
+	}
+	good &= check_verdict(row, in, &before, &after);
+	good &= check_service_counters(row, in, &before, &after);
+	good &= check_packet(row, in, &out, "sent");
+	return good & table_check(dp, row, row->after, "after the packet");
+}
+
+static bool case_run(struct dataplane *dp, const struct packet_case *row)
+{
+	struct packet in;
+	size_t first, last;
+	bool good = true;
+
+	packet_build(row->in, &in);
+	first = row->cut[0] ? (size_t)row->cut[0] : in.size;
+	last = row->cut[1] ? (size_t)row->cut[1] : in.size;
+	if (first > last || last > in.size)
+		errx(1, "packet case %s: cannot cut %zu bytes so", row->name, in.size);
+	for (in.size = first; good && in.size <= last; in.size++) {
+		good = case_run_once(dp, row, &in);
+		if (!good)
+			printf("#   (a frame of %zu bytes)\n", in.size);
+	}
+	return good;
+}
+
+static void namespaces_enter(void)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET))
+		err(1, "cannot make namespaces (are you root?)");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
+		err(1, "cannot mount a BPF file system of its own on %s", BPFFS);
+}
+
+int main(void)
+{
+	struct dataplane *dp;
+	struct fault fault;
+	unsigned int number = 0, failed = 0;
+
+	namespaces_enter();
+	dp = dataplane_create(PIN_DIR, &world_settings, &fault);
+	if (!dp)
+		return fault_print(&fault, "packet");
+	world_create(dp);
+	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
+		for (size_t c = 0; c < lists[l]->count; c++) {
+			const struct packet_case *row = &lists[l]->cases[c];
+			bool good = case_run(dp, row);
+
+			failed += !good;
+			printf("%sok %u - %s: %s\n", good ? "" : "not ", ++number, lists[l]->topic,
+			       row->name);
+		}
+	}
+	printf("1..%u\n", number);
+	dataplane_close(dp);
+	return failed ? 1 : 0;
+}

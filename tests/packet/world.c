@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* world: see world.h. The rows, and their way into the maps. */
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	TABLE_SIZE = LB_SLOT_BLOCK, /* of every pool */
+	LIMIT = 40,                 /* of backends and services: more than there are */
+};
+
+const struct lb_settings world_settings = {
+	.limits = {.flows = WORLD_FLOWS_MAX,
+		   .clients = 8,
+		   .backends = LIMIT,
+		   .services = LIMIT,
+		   .slots = LIMIT * TABLE_SIZE,
+		   .counters = LIMIT * LIMIT},
+	/* Fixed, so that what depends on the hash is known. */
+	.hash_seed = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
+};
+
+struct backend_row {
+	enum lb_forward forward;
+	bool far, unusable;
+	uint16_t mtu;
+	uint8_t source_bits;
+};
+
+/* clang-format off */
+#define VIA(how, ...) {.forward = LB_FORWARD_##how, ##__VA_ARGS__}
+
+static const struct backend_row backend_rows[WORLD_BACKENDS] = {
+	[B_IN4]      = VIA(IPIP_V4, .mtu = 1600),
+	[B_IN6]      = VIA(IPIP_V6, .mtu = 1600),
+	[B_L2]       = VIA(L2),
+	[B_FAR_IN4]  = VIA(IPIP_V4, .far = true),
+	[B_FAR_IN6]  = VIA(IPIP_V6, .far = true),
+	[B_FAR_L2]   = VIA(L2, .far = true),
+	[B_SPREAD4]  = VIA(IPIP_V4, .source_bits = 16),
+	[B_SPREAD6]  = VIA(IPIP_V6, .source_bits = 32),
+	[B_TIGHT4]   = VIA(IPIP_V4, .mtu = 1500),
+	[B_TIGHT6]   = VIA(IPIP_V6, .mtu = 1500),
+	[B_A]        = VIA(L2),
+	[B_B]        = VIA(L2),
+	[B_DOWN]     = VIA(L2, .unusable = true),
+	[B_UNROUTED] = VIA(NONE),
+};
+
+struct pool_row {
+	uint16_t owner, fallback;
+	bool changed;
+	uint32_t flags;
+	uint16_t every_other; /* owner and fallback of each second slot */
+	bool elsewhere;       /* does not listen at its own VIP */
+};
+
+#define BEYOND (LIMIT + 1)
+#define SLOTS(one, two, ...) {.owner = one, .fallback = two, ##__VA_ARGS__}
+
+static const struct pool_row pool_rows[WORLD_SERVICES] = {
+	[S_IN4]           = SLOTS(B_IN4, B_IN4),
+	[S_IN6]           = SLOTS(B_IN6, B_IN6),
+	[S_L2]            = SLOTS(B_L2, B_L2),
+	[S_FAR_IN4]       = SLOTS(B_FAR_IN4, B_FAR_IN4),
+	[S_FAR_IN6]       = SLOTS(B_FAR_IN6, B_FAR_IN6),
+	[S_FAR_L2]        = SLOTS(B_FAR_L2, B_FAR_L2),
+	[S_SPREAD4]       = SLOTS(B_SPREAD4, B_SPREAD4),
+	[S_SPREAD6]       = SLOTS(B_SPREAD6, B_SPREAD6),
+	[S_TIGHT4]        = SLOTS(B_TIGHT4, B_TIGHT4),
+	[S_TIGHT6]        = SLOTS(B_TIGHT6, B_TIGHT6),
+	[S_EXACT]         = SLOTS(B_A, B_A, .elsewhere = true),
+	[S_RANGE]         = SLOTS(B_B, B_B, .elsewhere = true),
+	[S_ANY]           = SLOTS(B_L2, B_L2, .elsewhere = true),
+	[S_SETTLED]       = SLOTS(B_A, B_A),
+	[S_CHANGED]       = SLOTS(B_B, B_A, .changed = true),
+	[S_TRACKED]       = SLOTS(B_A, B_A, .flags = LB_POOL_TRACK_ALWAYS),
+	[S_TRACKED_MOVED] = SLOTS(B_B, B_A, .changed = true, .flags = LB_POOL_TRACK_ALWAYS),
+	[S_OWNER_DOWN]    = SLOTS(B_DOWN, B_A, .changed = true),
+	[S_FALLBACK_DOWN] = SLOTS(B_B, B_DOWN, .changed = true),
+	[S_ALL_DOWN]      = SLOTS(B_DOWN, B_DOWN),
+	[S_CHANGED_DOWN]  = SLOTS(B_DOWN, B_DOWN, .changed = true),
+	[S_NO_OWNER]      = SLOTS(NOBODY, NOBODY),
+	[S_NO_TABLE]      = SLOTS(B_A, B_A),
+	[S_BY_FLOW]       = SLOTS(B_A, B_A, .every_other = B_B),
+	[S_BY_SOURCE]     = SLOTS(B_A, B_A, .every_other = B_B, .flags = LB_POOL_SOURCE),
+	[S_BAD_POOL]      = SLOTS(B_A, B_A),
+	[S_BAD_TABLE]     = SLOTS(B_A, B_A),
+	[S_BAD_SLOT]      = SLOTS(BEYOND, BEYOND),
+	[S_BAD_FORWARD]   = SLOTS(B_UNROUTED, B_UNROUTED),
+};
+
+/* Listeners of those that do not listen at their own VIP. */
+static const struct {
+	enum world_service service;
+	const char *vip;
+	uint16_t first, last;
+} listener_rows[] = {
+	{S_EXACT, V4_PORTS,   80,    80},
+	{S_EXACT, V6_PORTS,   80,    80},
+	{S_RANGE, V4_PORTS, 8000,  8099},
+	{S_RANGE, V6_PORTS, 8000,  8099},
+	{S_ANY,   V4_PORTS,    0, 65535},
+	{S_ANY,   V6_PORTS,    0, 65535},
+};
+/* clang-format on */
+
+uint32_t world_counter(enum world_service service, enum world_backend backend)
+{
+	return service * WORLD_BACKENDS + backend;
+}
+
+uint32_t world_counters(void)
+{
+	return WORLD_SERVICES * WORLD_BACKENDS;
+}
+
+static void backend_create(struct dataplane *dp, uint32_t index)
+{
+	const struct backend_row *row = &backend_rows[index];
+	struct lb_backend *backend = &dataplane_backends(dp)[index];
+	bool six = row->forward == LB_FORWARD_IPIP_V6;
+	const uint8_t next_hop[6] = {2, 0, 0, 0, 0xb0, (uint8_t)index};
+	const uint8_t egress[6] = {2, 0, 0, 0, 0, row->far ? 0x0f : 0x01};
+	const char *source = six                ? row->source_bits ? "fd09::" : OUR6
+			     : row->source_bits ? "10.9.0.0"
+						: OUR4;
+
+	memcpy(backend->destination_mac, next_hop, sizeof(next_hop));
+	memcpy(backend->source_mac, egress, sizeof(egress));
+	backend->counter = (uint16_t)index;
+	backend->mtu = row->mtu;
+	backend->ifindex = row->far ? WORLD_FAR_IFINDEX : WORLD_NEAR_IFINDEX;
+	backend->source_bits = row->source_bits;
+	inet_pton(six ? AF_INET6 : AF_INET, source, &backend->outer_source);
+	inet_pton(six ? AF_INET6 : AF_INET, six ? BACKEND6 : BACKEND4, &backend->outer_destination);
+	backend->status =
+		LB_STATUS(WORLD_INCARNATION, row->forward, row->unusable ? 0 : LB_BACKEND_USABLE);
+}
+
+static void pool_create(struct dataplane *dp, uint32_t index)
+{
+	const struct pool_row *row = &pool_rows[index];
+	struct lb_pool *pool = &dataplane_pools(dp)[index];
+	uint32_t *slots = dataplane_slots(dp) + index * TABLE_SIZE;
+	uint32_t base = index == S_BAD_TABLE ? world_settings.limits.slots : index * TABLE_SIZE;
+
+	for (uint32_t i = 0; i < TABLE_SIZE; i++)
+		slots[i] = i % 2 && row->every_other
+				   ? LB_SLOT(row->every_other, row->every_other, false)
+				   : LB_SLOT(row->owner, row->fallback, row->changed);
+	pool->flags = row->flags;
+	inet_pton(AF_INET, "255.255.255.0", &pool->mask_v4);
+	inet_pton(AF_INET6, "ffff:ffff:ffff:ffff::", &pool->mask_v6);
+	pool->idle_tcp = WORLD_IDLE_TCP;
+	pool->idle_udp = WORLD_IDLE_UDP;
+	pool->idle_closing = WORLD_IDLE_CLOSING;
+	pool->table = index == S_NO_TABLE ? 0 : LB_TABLE(base, TABLE_SIZE);
+}
+
+static void listener_create(struct dataplane *dp, uint32_t index, const char *vip, uint8_t proto,
+			    uint16_t first, uint16_t last)
+{
+	struct lb_service service = {.index = index,
+				     .pool = index == S_BAD_POOL ? BEYOND : index,
+				     .counter_base = world_counter(index, NOBODY)};
+	struct endpoint endpoint = {.proto = proto, .port_first = first, .port_last = last};
+	struct port_block blocks[PORT_BLOCKS_MAX];
+	int count;
+
+	if (addr_parse(vip, &endpoint.addr, NULL))
+		errx(1, "world: bad VIP %s", vip);
+	count = endpoint_blocks(&endpoint, blocks);
+	for (int i = 0; i < count; i++) {
+		if (dataplane_listener_put(dp, &endpoint.addr, proto, &blocks[i], &service))
+			errx(1, "world: cannot make a listener at %s", vip);
+		dataplane_control(dp)->port_blocks |= 1U << blocks[i].bits;
+	}
+	if (dataplane_vip_put(dp, &endpoint.addr))
+		errx(1, "world: cannot make VIP %s", vip);
+}
+
+static void service_create(struct dataplane *dp, uint32_t index)
+{
+	char vip4[INET_ADDRSTRLEN], vip6[INET6_ADDRSTRLEN];
+
+	snprintf(vip4, sizeof(vip4), "192.0.2.%u", index);
+	snprintf(vip6, sizeof(vip6), "2001:db8::%x", index);
+	listener_create(dp, index, vip4, IPPROTO_TCP, 80, 80);
+	listener_create(dp, index, vip4, IPPROTO_UDP, 80, 80);
+	listener_create(dp, index, vip6, IPPROTO_TCP, 80, 80);
+	listener_create(dp, index, vip6, IPPROTO_UDP, 80, 80);
+}
+
+void world_create(struct dataplane *dp)
+{
+	for (uint32_t i = 1; i < WORLD_BACKENDS; i++)
+		backend_create(dp, i);
+	for (uint32_t i = 1; i < WORLD_SERVICES; i++) {
+		pool_create(dp, i);
+		if (!pool_rows[i].elsewhere)
+			service_create(dp, i);
+	}
+	for (size_t i = 0; i < sizeof(listener_rows) / sizeof(listener_rows[0]); i++)
+		listener_create(dp, listener_rows[i].service, listener_rows[i].vip, IPPROTO_TCP,
+				listener_rows[i].first, listener_rows[i].last);
+}

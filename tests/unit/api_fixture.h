@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_fixture: what test_api.c stands on: a controller and a data plane of its own, in the place of
+ * the real ones, a directory with an API in it, and a client. For that file alone.
+ *
+ * The controller holds one small model and remembers the change asked for; the data plane counts
+ * what a formula says.
+ */
+#ifndef LIMPET_TEST_API_FIXTURE_H
+#define LIMPET_TEST_API_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../../user/api.h"
+#include "../../user/config.h"
+#include "../../user/log.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- a controller ---- */
+
+static const char file[] =
+	"version: 1\n"
+	"pools:\n"
+	"- name: web\n"
+	"  affinity: {key: source-ip, prefix_v4: 24}\n"
+	"  check: {type: tcp}\n"
+	"  backends:\n"
+	"  - {name: web1, address: 10.0.0.11, weight: 3}\n"
+	"  - {name: web2, address: 10.0.0.12, weight: 1, admin: drain}\n"
+	"  - {name: web3, address: 10.0.0.13, weight: 1}\n"
+	"services:\n"
+	"- {name: http, listen: [\"tcp://192.0.2.10:*\", \"tcp://192.0.2.10:80\"], pool: web}\n"
+	"- {name: dns, listen: \"udp://[2001:db8::10]:53\", forward: l2,\n"
+	"   backends: [{name: ns1, address: \"2001:db8:1::11\"}]}\n";
+
+static struct model *model;
+static char asked[512]; /* the last change */
+
+const struct model *controller_model(const struct controller *controller)
+{
+	(void)controller;
+	return model;
+}
+
+struct dataplane *controller_dataplane(const struct controller *controller)
+{
+	(void)controller;
+	return NULL;
+}
+
+uint64_t controller_uptime_ms(const struct controller *controller)
+{
+	(void)controller;
+	return 61500;
+}
+
+size_t controller_override_count(const struct controller *controller)
+{
+	(void)controller;
+	return 2;
+}
+
+int controller_change(struct controller *controller, const struct change *change, const char *who,
+		      bool dry_run, json_t **report, struct fault *fault)
+{
+	static const char *const verbs[] = {"add", "set", "delete"};
+	char *body = change->body ? json_dumps(change->body, JSON_COMPACT) : NULL;
+	static const enum fault_code codes[] = {FAULT_FAILED,    FAULT_USAGE,    FAULT_PERMISSION,
+						FAULT_NOT_FOUND, FAULT_CONFLICT, FAULT_TIMEOUT};
+
+	(void)controller;
+	snprintf(asked, sizeof(asked), "%s %s %s/%s %s%s by %s", verbs[change->verb],
+		 change->object == CHANGE_BACKEND ? "backend" : "service",
+		 change->pool ? change->pool : "", change->name, body ? body : "no body",
+		 dry_run ? " dry" : "", who);
+	free(body);
+	for (size_t i = 0; i < COUNT(codes); i++)
+		if (!strcmp(change->name, fault_code_name(codes[i])))
+			return fault_set(fault, codes[i], "backend: failing: as asked");
+	*report = json_pack("[{s:s, s:s}]", "change", "add backend", "object", change->name);
+	return 0;
+}
+
+int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
+		      char **errors_text, struct fault *fault)
+{
+	(void)controller;
+	(void)who;
+	if (dry_run) {
+		*report = json_array();
+		return 0;
+	}
+	/* The byte is no UTF-8: a file may hold anything, and errors quote it. */
+	*errors_text = strdup("lbd.yaml:3:1: error: caf\xe9\n");
+	return fault_set(fault, FAULT_USAGE, "lbd.yaml:3:1: wrong");
+}
+
+/* ---- a data plane: services have runs of 4 counters, backend N counts at offset N ---- */
+
+enum { BACKENDS = 5, RUN = 4 };
+
+static struct lb_backend backends[BACKENDS];
+static struct lb_explanation explanation;
+static char frame_seen[8];
+
+struct lb_backend *dataplane_backends(struct dataplane *dp)
+{
+	(void)dp;
+	return backends;
+}
+
+int dataplane_service_identity(struct dataplane *dp, uint32_t index,
+			       struct lb_service_identity *out)
+{
+	(void)dp;
+	*out = (struct lb_service_identity){.counter_base = index * RUN, .counter_count = RUN};
+	return 0;
+}
+
+/* Entry I counted I packets of 100 bytes, and a flow each. */
+int dataplane_counters(struct dataplane *dp, uint32_t first, uint32_t count, struct lb_counter *out)
+{
+	(void)dp;
+	for (uint32_t i = 0; i < count; i++)
+		out[i] = (struct lb_counter){
+			.packets = first + i, .bytes = 100 * (first + i), .new_flows = first + i};
+	return 0;
+}
+
+int dataplane_verdicts_ended(struct dataplane *dp, struct lb_verdict_counter *out)
+{
+	(void)dp;
+	memset(out, 0, LB_VERDICT_COUNT * sizeof(*out));
+	out[LB_DROP_TTL] = (struct lb_verdict_counter){.packets = 7, .bytes = 700};
+	out[LB_PASS_NO_SERVICE].packets = 9;
+	return 0;
+}
+
+const struct lb_settings *dataplane_settings(const struct dataplane *dp)
+{
+	static const struct lb_settings settings = {.pin_dir = "/sys/fs/bpf/lbd"};
+
+	(void)dp;
+	return &settings;
+}
+
+int dataplane_attachments(struct dataplane *dp, uint32_t *ifindexes, struct lb_attachment *out,
+			  size_t max)
+{
+	(void)dp;
+	(void)max;
+	*ifindexes = 3;
+	*out = (struct lb_attachment){.interface = "eth0", .mode = LB_ATTACH_GENERIC};
+	return 1;
+}
+
+int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
+		      struct lb_explanation *said, void *out, size_t *out_size, struct fault *fault)
+{
+	(void)dp;
+	(void)out;
+	(void)out_size;
+	(void)fault;
+	assert_int_equal(ifindex, 3);
+	/* The flags of TCP over IPv4. */
+	snprintf(frame_seen, sizeof(frame_seen), "%02x",
+		 size > 47 ? ((const uint8_t *)frame)[47] : 0);
+	*said = explanation;
+	return 0;
+}
+
+const char *dataplane_verdict_name(uint32_t verdict)
+{
+	return verdict == LB_DROP_TTL    ? "drop_ttl"
+	       : verdict == LB_FORWARDED ? "forwarded"
+					 : "other";
+}
+
+const char *dataplane_verdict_text(uint32_t verdict)
+{
+	return verdict == LB_DROP_TTL ? "time is up" : "some text";
+}
+
+/* ---- a place with an API in it ---- */
+
+struct place {
+	char directory[64];
+	char path[96];
+	sd_event *event;
+	struct api *api;
+	const void *of; /* the case, where there is one */
+};
+
+static void set_state(void)
+{
+	struct pool *web = model_pool_find(model, "web"), *dns = model_pool_find(model, "dns");
+
+	for (size_t i = 0; i < web->backend_count; i++) {
+		struct backend *backend = web->backends[i];
+
+		backend->index = (uint32_t)i + 1;
+		backends[backend->index].counter = (uint16_t)(i + 1);
+		backend->hop = (struct next_hop){.resolved = true, .ifindex = 1};
+		backend->health = HEALTH_UP;
+		strcpy(backend->reason, "connected in 0.4 ms");
+		backend->since_ms = 1700000000123;
+	}
+	web->backends[0]->slots = 65537;
+	web->backends[2]->health = HEALTH_DOWN;
+	strcpy(dns->backends[0]->hop.why, "no route to host");
+	web->index = 1;
+	web->table_digest = 0xab;
+	web->unsettled_slots = 5;
+	dns->index = 2;
+	model_service_find(model, "http")->index = 1;
+	model_service_find(model, "dns")->index = 2;
+}
+
+static int make_place(void **state)
+{
+	struct config_errors errors = {0};
+	struct place *place = calloc(1, sizeof(*place));
+	struct fault fault = {0};
+
+	strcpy(place->directory, "/tmp/limpet-api-XXXXXX");
+	assert_non_null(mkdtemp(place->directory));
+	snprintf(place->path, sizeof(place->path), "%s/lbd.sock", place->directory);
+	model = config_parse(file, strlen(file), NULL, &errors);
+	if (!model)
+		fail_msg("the test's file is wrong: %s", errors.items[0].what);
+	set_state();
+	assert_int_equal(sd_event_new(&place->event), 0);
+	place->api = api_create(place->event, NULL, place->path, &fault);
+	if (!place->api)
+		fail_msg("%s", fault.message);
+	place->of = *state;
+	*state = place;
+	return 0;
+}
+
+static int remove_place(void **state)
+{
+	struct place *place = *state;
+
+	api_free(place->api);
+	sd_event_unref(place->event);
+	model_free(model);
+	unlink(place->path);
+	rmdir(place->directory);
+	free(place);
+	return 0;
+}
+
+/* ---- a client on the same thread: the loop runs until it has what it waits for ---- */
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+/* Sends all of `text`, reads until the other end closes. The caller frees the result. */
+static char *talk(struct place *place, const char *text, size_t size)
+{
+	enum { ANSWER_MAX = 1 << 16, TURNS_MAX = 100000 };
+	char *answer = calloc(1, ANSWER_MAX);
+	size_t sent = 0, got = 0;
+	int fd = connect_to(place->path);
+	ssize_t step = -1;
+
+	for (int turn = 0; turn < TURNS_MAX && step != 0; turn++) {
+		/* A refused request is answered before it is read. */
+		step = sent < size ? send(fd, text + sent, size - sent, MSG_NOSIGNAL) : 0;
+		sent += step > 0 ? (size_t)step : 0;
+		assert_true(sd_event_run(place->event, 1000) >= 0);
+		step = recv(fd, answer + got, ANSWER_MAX - 1 - got, 0);
+		got += step > 0 ? (size_t)step : 0;
+		if (step < 0 && errno != EAGAIN)
+			break;
+	}
+	close(fd);
+	return answer;
+}
+
+static char *request(struct place *place, const char *method, const char *path, const char *body,
+		     const char *header)
+{
+	char text[2048];
+	int size = snprintf(text, sizeof(text),
+			    "%s %s HTTP/1.1\r\nHost: lbd\r\nConnection: close\r\n%s"
+			    "Content-Length: %zu\r\n\r\n%s",
+			    method, path, header ? header : "", body ? strlen(body) : 0,
+			    body ? body : "");
+
+	return talk(place, text, (size_t)size);
+}
+
+static json_t *body_of(const char *answer)
+{
+	const char *body = strstr(answer, "\r\n\r\n");
+
+	return body ? json_loads(body + 4, 0, NULL) : NULL;
+}
+
+static unsigned status_of(const char *answer)
+{
+	unsigned status = 0;
+
+	sscanf(answer, "HTTP/1.1 %u", &status);
+	return status;
+}
+
+/* True if `is` has everything that `wanted` has. A wanted string may be a part of one. */
+static bool holds(const json_t *is, const json_t *wanted)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_object(wanted)) {
+		json_object_foreach ((json_t *)wanted, key, value)
+			if (!holds(json_object_get(is, key), value))
+				return false;
+		return json_is_object(is);
+	}
+	if (json_is_array(wanted)) {
+		json_array_foreach (wanted, i, value)
+			if (!holds(json_array_get(is, i), value))
+				return false;
+		return json_array_size(is) == json_array_size(wanted);
+	}
+	if (json_is_string(wanted))
+		return json_is_string(is) &&
+		       strstr(json_string_value(is), json_string_value(wanted));
+	return json_equal(is, wanted);
+}
+
+static void assert_answer(const char *of, const char *answer, unsigned status, const char *wanted)
+{
+	json_error_t error;
+	json_t *is = body_of(answer), *must = json_loads(wanted, 0, &error);
+
+	if (!must)
+		fail_msg("%s: the case is wrong: %s", of, error.text);
+	if (status_of(answer) != status || !holds(is, must) ||
+	    json_integer_value(json_object_get(is, "schema")) != 1)
+		fail_msg("%s: wanted %u and %s, got %s", of, status, wanted, answer);
+	json_decref(is);
+	json_decref(must);
+}
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api: requests over a real socket. Each case is a request, the status, and what the reply must
+ * hold, other fields left out. What is behind the API is api_fixture.h's.
+ */
+#include "api_fixture.h"
+
+/* ---- requests ---- */
+
+static const struct api_case {
+	const char *method, *path, *body;
+	unsigned status;
+	const char *holds;
+	const char *asks; /* of the controller; NULL: nothing */
+} cases[] = {
+	{"GET", "/v1/status", NULL, 200,
+	 "{\"version\": \"0.\", \"uptime_s\": 61, \"pin_dir\": \"/sys/fs/bpf/lbd\","
+	 " \"interfaces\": [{\"interface\": \"eth0\", \"mode\": \"generic\"}], \"services\": 2,"
+	 " \"pools\": 2, \"backends\": 4, \"backends_up\": 2, \"overrides\": 2,"
+	 " \"totals\": {\"packets\": 48, \"bytes\": 4800, \"dropped_packets\": 7}}",
+	 NULL},
+	{"GET", "/v1/services", NULL, 200,
+	 "{\"services\": [{\"name\": \"dns\", \"new_flows\": null}, {\"name\": \"http\","
+	 " \"listen\": [\"tcp://192.0.2.10:*\", \"tcp://192.0.2.10:80\"], \"pool\": \"web\","
+	 " \"backends_up\": 2, \"backends\": 3, \"packets\": 22, \"bytes\": 2200,"
+	 " \"new_flows\": 22}]}",
+	 NULL},
+	{"GET", "/v1/services/http", NULL, 200, "{\"name\": \"http\", \"packets\": 22}", NULL},
+	{"GET", "/v1/pools", NULL, 200,
+	 "{\"pools\": [{\"name\": \"dns\", \"affinity\": {\"key\": \"5-tuple\"}}, {\"name\": "
+	 "\"web\", \"services\": [\"http\"], \"backends_up\": 2, \"backend_count\": 3}]}",
+	 NULL},
+	{"GET", "/v1/pools/web", NULL, 200,
+	 "{\"name\": \"web\", \"affinity\": {\"key\": \"source-ip\", \"prefix_v4\": 24,"
+	 " \"prefix_v6\": 64}, \"table_size\": 65537, \"table_digest\": \"00000000000000ab\","
+	 " \"unsettled_slots\": 5, \"tracked_flows\": null, \"clients\": 0, \"forward\": \"ipip\","
+	 " \"track\": \"changed\", \"backends\": [{\"name\": \"web1\", \"slots\": 65537,"
+	 " \"fair_slots\": 65537}, {\"name\": \"web2\"}, {\"name\": \"web3\"}]}",
+	 NULL},
+	{"GET", "/v1/backends?pool=dns", NULL, 200,
+	 "{\"backends\": [{\"pool\": \"dns\", \"name\": \"ns1\", \"address\": \"2001:db8:1::11\","
+	 " \"port\": null, \"packets\": 0, \"new_flows\": null, \"last_check\": null,"
+	 " \"next_hop\": {\"resolved\": false, \"interface\": null, \"mac\": null,"
+	 " \"why\": \"no route to host\"}}]}",
+	 NULL},
+	{"GET", "/v1/backends", NULL, 200,
+	 "{\"backends\": [{\"name\": \"ns1\"}, {\"name\": \"web1\"}, {\"name\": \"web2\"},"
+	 " {\"name\": \"web3\"}]}",
+	 NULL},
+	{"GET", "/v1/pools/web/backends/web1", NULL, 200,
+	 "{\"pool\": \"web\", \"name\": \"web1\", \"weight\": 3, \"effective_weight\": 3,"
+	 " \"admin\": \"ready\", \"health\": \"up\", \"reason\": \"connected in 0.4 ms\","
+	 " \"since\": \"2023-11-14T22:13:20.123Z\", \"slots\": 65537, \"packets\": 5,"
+	 " \"bytes\": 500, \"new_flows\": 5, \"left\": null, \"next_hop\": {\"resolved\": true,"
+	 " \"interface\": \"lo\", \"mac\": \"00:00:00:00:00:00\", \"why\": null}}",
+	 NULL},
+	{"GET", "/v1/pools/web/backends/web2", NULL, 200,
+	 "{\"admin\": \"drain\", \"effective_weight\": 0, \"left\": {\"flows\": null,"
+	 " \"clients\": null, \"slots\": 0}}",
+	 NULL},
+	{"GET", "/v1/drops?all=0", NULL, 200,
+	 "{\"drops\": [{}, {}, {}, {}, {\"verdict\": \"drop_ttl\", \"packets\": 7, \"bytes\": 700,"
+	 " \"meaning\": \"time is up\", \"action\": \"drop\"}, {}, {}, {}]}",
+	 NULL},
+	{"GET", "/v1/drops?all=1", NULL, 200,
+	 "{\"drops\": [{\"verdict\": \"forwarded\", \"packets\": 48, \"action\": \"forward\"}, {},"
+	 " {\"action\": \"pass\", \"packets\": 9}, {}, {}, {}, {}, {}, {}, {}, {}, {}]}",
+	 NULL},
+	{"GET", "/v1/config", NULL, 200,
+	 "{\"version\": 1, \"pools\": [{\"name\": \"dns\"}, {\"name\": \"web\", \"check\":"
+	 " {\"type\": \"tcp\", \"interval\": \"2s\"}, \"idle_timeout\": {\"tcp\": \"2h10m\"},"
+	 " \"backends\": [{\"name\": \"web1\", \"address\": \"10.0.0.11\", \"weight\": 3}, {},"
+	 " {}]}], \"services\": [{}, {\"name\": \"http\", \"pool\": \"web\"}]}",
+	 NULL},
+	/* changes */
+	{"POST", "/v1/pools/web/backends/web4", "{\"address\": \"10.0.0.14\"}", 200,
+	 "{\"dry_run\": false, \"changes\": [{\"change\": \"add backend\", \"object\": \"web4\"}]}",
+	 "add backend web/web4 {\"address\":\"10.0.0.14\"} by uid "},
+	{"PATCH", "/v1/pools/web/backends/web1?dry_run=1", "{\"admin\": \"drain\"}", 200,
+	 "{\"dry_run\": true}", "set backend web/web1 {\"admin\":\"drain\"} dry by uid "},
+	{"DELETE", "/v1/pools/web/backends/web1?dry_run=0", NULL, 200, "{\"dry_run\": false}",
+	 "delete backend web/web1 no body by uid "},
+	{"POST", "/v1/services/x", "{}", 200, "{}", "add service /x {} by uid "},
+	{"PATCH", "/v1/services/http", "{\"pool\": \"web\"}", 200, "{}",
+	 "set service /http {\"pool\":\"web\"} by uid "},
+	{"DELETE", "/v1/services/http", NULL, 200, "{}", "delete service /http no body by uid "},
+	{"POST", "/v1/reload?dry_run=1", NULL, 200, "{\"dry_run\": true, \"changes\": []}", NULL},
+	{"POST", "/v1/reload", NULL, 400,
+	 "{\"error\": {\"code\": \"usage\", \"message\": \"lbd.yaml:3:1: wrong\","
+	 " \"details\": \"error: caf?\\n\"}}",
+	 NULL},
+	/* the controller's faults */
+	{"DELETE", "/v1/services/failed", NULL, 500, "{\"error\": {\"code\": \"failed\"}}",
+	 "delete service /failed"},
+	{"DELETE", "/v1/services/usage", NULL, 400, "{\"error\": {\"code\": \"usage\"}}",
+	 "delete service /usage"},
+	{"DELETE", "/v1/services/permission", NULL, 403, "{\"error\": {\"code\": \"permission\"}}",
+	 "delete service /permission"},
+	{"DELETE", "/v1/services/not_found", NULL, 404, "{\"error\": {\"code\": \"not_found\"}}",
+	 "delete service /not_found"},
+	{"DELETE", "/v1/services/conflict", NULL, 409, "{\"error\": {\"code\": \"conflict\"}}",
+	 "delete service /conflict"},
+	{"DELETE", "/v1/services/timeout", NULL, 504, "{\"error\": {\"code\": \"timeout\"}}",
+	 "delete service /timeout"},
+	/* the request's own */
+	{"GET", "/v1/backends?pool=wbe", NULL, 404,
+	 "{\"error\": {\"code\": \"not_found\", \"hint\": \"did you mean web?\"}}", NULL},
+	{"GET", "/v1/pools/nope", NULL, 404, "{\"error\": {\"code\": \"not_found\"}}", NULL},
+	{"GET", "/v1/services/htpp", NULL, 404, "{\"error\": {\"hint\": \"mean http?\"}}", NULL},
+	{"GET", "/v1/pools/web/backends/web9", NULL, 404,
+	 "{\"error\": {\"message\": \"backend web/web9\", \"hint\": \"web/web\"}}", NULL},
+	{"GET", "/v1/satus", NULL, 404, "{\"error\": {\"hint\": \"/v1/status\"}}", NULL},
+	{"GET", "/", NULL, 404, "{\"error\": {\"code\": \"not_found\"}}", NULL},
+	{"GET", "/v1/pools/web/", NULL, 404, "{\"error\": {\"code\": \"not_found\"}}", NULL},
+	{"GET", "/v1/pools/a/b/c/d/e/f/g/h/i", NULL, 404, "{\"error\": {}}", NULL},
+	{"GET", "/v1/pools/%ff", NULL, 400, "{\"error\": {\"message\": \"UTF-8\"}}", NULL},
+	{"GET", "/v1/status?verbose=1", NULL, 400,
+	 "{\"error\": {\"message\": \"unknown parameter \\\"verbose\\\"\"}}", NULL},
+	{"GET", "/v1/drops?all=yes", NULL, 400, "{\"error\": {\"message\": \"\\\"yes\\\"\"}}",
+	 NULL},
+	{"POST", "/v1/services/x?dry_run=true", "{}", 400, "{\"error\": {}}", NULL},
+	{"POST", "/v1/services/x", NULL, 400, "{\"error\": {\"message\": \"no JSON object\"}}",
+	 NULL},
+	{"POST", "/v1/services/x", "[]", 400, "{\"error\": {\"message\": \"no JSON object\"}}",
+	 NULL},
+	{"PATCH", "/v1/services/x", "{\"pool\": }", 400,
+	 "{\"error\": {\"message\": \"line 1, column 10\"}}", NULL},
+	{"PATCH", "/v1/services/x", "{\"pool\": 1, \"pool\": 2}", 400,
+	 "{\"error\": {\"message\": \"duplicate\"}}", NULL},
+	{"PUT", "/v1/services/x", "{}", 405, "{\"error\": {\"hint\": \"PATCH\"}}", NULL},
+	{"DELETE", "/v1/status", NULL, 405, "{\"error\": {\"hint\": \"GET\"}}", NULL},
+	{"GET", "/v1/reload", NULL, 405, "{\"error\": {\"hint\": \"POST\"}}", NULL},
+	{"PATCH", "/v1/reload", NULL, 405, "{\"error\": {\"hint\": \"POST\"}}", NULL},
+};
+
+static void test_case(void **state)
+{
+	struct place *place = *state;
+	const struct api_case *c = place->of;
+	char *answer, of[128];
+
+	snprintf(of, sizeof(of), "%s %s", c->method, c->path);
+	asked[0] = '\0';
+	answer = request(place, c->method, c->path, c->body, NULL);
+	assert_answer(of, answer, c->status, c->holds);
+	if (c->asks ? !strstr(asked, c->asks) : asked[0] != '\0')
+		fail_msg("%s asked for: %s", of, asked);
+	free(answer);
+}
+
+/* ---- look-ups ---- */
+
+#define LOOKUP(parameters) "/v1/flows/lookup?" parameters
+#define TCP                LOOKUP("proto=tcp&source=198.51.100.7:4000&destination=192.0.2.10:80")
+
+static const struct lookup_case {
+	const char *name, *path;
+	struct lb_explanation said;
+	unsigned status;
+	const char *holds;
+	const char *flags; /* of the frame asked about; NULL: not asked */
+} lookup_cases[] = {
+	{"settled slot",
+	 TCP,
+	 {.verdict = LB_FORWARDED,
+	  .service = 1,
+	  .pool = 1,
+	  .slot = 12,
+	  .slot_word = LB_SLOT(1, 1, false),
+	  .backend = 1,
+	  .decided_by = LB_BY_SLOT,
+	  .entry_age = ~0U},
+	 200,
+	 "{\"verdict\": \"forwarded\", \"service\": \"http\", \"pool\": \"web\","
+	 " \"backend\": \"web1\", \"address\": \"10.0.0.11\", \"slot\": 12,"
+	 " \"decided_by\": \"slot\", \"owner\": \"web1\", \"fallback\": \"web1\","
+	 " \"entry_age_s\": null, \"explanation\": \"service http matched tcp://192.0.2.10:80;"
+	 " pool web (affinity source-ip); slot 12 owned by web1, settled; a new flow (SYN) goes to"
+	 " the slot's owner, web1\"}",
+	 "02"},
+	{"changed slot, established flow",
+	 TCP "&syn=0",
+	 {.verdict = LB_FORWARDED,
+	  .service = 1,
+	  .pool = 1,
+	  .slot_word = LB_SLOT(1, 2, true),
+	  .backend = 2,
+	  .decided_by = LB_BY_FALLBACK,
+	  .entry_age = ~0U},
+	 200,
+	 "{\"backend\": \"web2\", \"slot\": 0, \"decided_by\": \"fallback\", \"owner\": \"web1\","
+	 " \"fallback\": \"web2\", \"explanation\": \"slot 0 owned by web1, unsettled, established"
+	 " flows belong to web2; a packet of an established flow goes to the slot's fallback,"
+	 " web2\"}",
+	 "10"},
+	{"an entry",
+	 TCP "&syn=1",
+	 {.verdict = LB_FORWARDED,
+	  .service = 1,
+	  .pool = 1,
+	  .slot_word = LB_SLOT(1, 2, true),
+	  .backend = 3,
+	  .decided_by = LB_BY_FLOW,
+	  .entry_age = 10},
+	 200,
+	 "{\"backend\": \"web3\", \"decided_by\": \"flow\", \"entry_age_s\": 10,"
+	 " \"explanation\": \"the flow has an entry in the flow table that names web3\"}",
+	 "02"},
+	{"any port is not the port",
+	 LOOKUP("proto=tcp&source=1.2.3.4:5&destination=192.0.2.10:81"),
+	 {.verdict = LB_FORWARDED, .service = 1, .pool = 1, .backend = 1, .slot_word = 1},
+	 200,
+	 "{\"explanation\": \"service http matched tcp://192.0.2.10:*;\"}",
+	 "02"},
+	{"no service",
+	 LOOKUP("proto=udp&source=1.2.3.4:5&destination=192.0.2.99:81"),
+	 {.verdict = LB_PASS_NO_SERVICE},
+	 200,
+	 "{\"service\": null, \"pool\": null, \"backend\": null, \"address\": null,"
+	 " \"slot\": null, \"decided_by\": \"none\", \"owner\": null, \"entry_age_s\": null,"
+	 " \"explanation\": \"no service matched udp://192.0.2.99:81; some text\"}",
+	 "00"},
+	{"a drop",
+	 TCP,
+	 {.verdict = LB_DROP_TTL, .service = 1, .pool = 1},
+	 200,
+	 "{\"verdict\": \"drop_ttl\", \"service\": \"http\", \"backend\": null,"
+	 " \"explanation\": \"time is up\"}",
+	 "02"},
+	{"no protocol",
+	 LOOKUP("source=1.2.3.4:5&destination=1.2.3.4:5"),
+	 {0},
+	 400,
+	 "{\"error\": {\"code\": \"usage\", \"message\": \"protocol\"}}",
+	 NULL},
+	{"no source",
+	 LOOKUP("proto=tcp&destination=1.2.3.4:5"),
+	 {0},
+	 400,
+	 "{\"error\": {\"message\": \"no source given\"}}",
+	 NULL},
+	{"no port",
+	 LOOKUP("proto=tcp&source=1.2.3.4&destination=1.2.3.4:5"),
+	 {0},
+	 400,
+	 "{\"error\": {\"message\": \"source \\\"1.2.3.4\\\"\"}}",
+	 NULL},
+	{"two families",
+	 LOOKUP("proto=tcp&source=[::1]:1&destination=1.2.3.4:5"),
+	 {0},
+	 400,
+	 "{\"error\": {\"message\": \"different families\"}}",
+	 NULL},
+	{"neither SYN nor not",
+	 TCP "&syn=maybe",
+	 {0},
+	 400,
+	 "{\"error\": {\"message\": \"syn\"}}",
+	 NULL},
+};
+
+static void test_lookup(void **state)
+{
+	struct place *place = *state;
+	const struct lookup_case *c = place->of;
+	char *answer;
+
+	explanation = c->said;
+	frame_seen[0] = '\0';
+	answer = request(place, "GET", c->path, NULL, NULL);
+	assert_answer(c->name, answer, c->status, c->holds);
+	assert_string_equal(frame_seen, c->flags ? c->flags : "");
+	free(answer);
+}
+
+/* ---- HTTP ---- */
+
+static void test_precondition(void **state)
+{
+	static const char path[] = "/v1/services/http", body[] = "{\"pool\": \"web\"}";
+	char *answer = request(*state, "GET", "/v1/config", NULL, NULL), *tag, header[64];
+
+	tag = strstr(answer, "ETag: ");
+	assert_non_null(tag);
+	snprintf(header, sizeof(header), "If-Match: %.18s\r\n", tag + 6);
+	free(answer);
+	answer = request(*state, "PATCH", path, body, header);
+	assert_int_equal(status_of(answer), 200);
+	free(answer);
+	model_service_find(model, "http")->listen_count = 1;
+	asked[0] = '\0';
+	answer = request(*state, "PATCH", path, body, header);
+	assert_answer("another configuration", answer, 412,
+		      "{\"error\": {\"code\": \"conflict\"}}");
+	assert_string_equal(asked, "");
+	free(answer);
+}
+
+static void test_allow(void **state)
+{
+	char *answer = request(*state, "PUT", "/v1/pools", NULL, NULL);
+
+	assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD\r\n"));
+	free(answer);
+}
+
+static void test_large_body(void **state)
+{
+	static const char head[] = "PATCH /v1/services/http HTTP/1.1\r\nHost: lbd\r\n"
+				   "Connection: close\r\n";
+	static const char end[] = "\r\n0\r\n\r\n";
+	enum { LARGE = (1 << 20) + 1 };
+	char *text = malloc(LARGE + 256), *answer;
+	int size = sprintf(text, "%sContent-Length: %d\r\n\r\n", head, LARGE);
+
+	answer = talk(*state, text, (size_t)size);
+	assert_answer("by its length", answer, 413, "{\"error\": {\"code\": \"usage\"}}");
+	free(answer);
+	size = sprintf(text, "%sTransfer-Encoding: chunked\r\n\r\n%x\r\n", head, LARGE);
+	memset(text + size, ' ', LARGE);
+	memcpy(text + size, "{}", 2);
+	strcpy(text + size + LARGE, end);
+	asked[0] = '\0';
+	answer = talk(*state, text, (size_t)size + LARGE + strlen(end));
+	/* Its end was not waited for: the connection is closed without an answer. */
+	assert_null(strstr(answer, "HTTP/1.1 2"));
+	assert_string_equal(asked, "");
+	free(answer);
+	free(text);
+}
+
+/* ---- the socket ---- */
+
+static void test_socket_mode(void **state)
+{
+	const struct place *place = *state;
+	struct stat st;
+
+	assert_int_equal(stat(place->path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0660);
+}
+
+static void test_second_instance(void **state)
+{
+	struct place *place = *state;
+	struct fault fault = {0};
+	char *answer;
+
+	assert_null(api_create(place->event, NULL, place->path, &fault));
+	assert_int_equal(fault.code, FAULT_CONFLICT);
+	answer = request(place, "GET", "/v1/status", NULL, NULL);
+	assert_int_equal(status_of(answer), 200);
+	free(answer);
+}
+
+/* What a process that was killed leaves behind. */
+static void test_stale_socket(void **state)
+{
+	struct place *place = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct fault fault = {0};
+	char *answer;
+
+	api_free(place->api);
+	assert_int_equal(access(place->path, F_OK), -1);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", place->path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	place->api = api_create(place->event, NULL, place->path, &fault);
+	assert_non_null(place->api);
+	answer = request(place, "GET", "/v1/status", NULL, NULL);
+	assert_int_equal(status_of(answer), 200);
+	free(answer);
+}
+
+static void test_not_a_socket(void **state)
+{
+	struct place *place = *state;
+	struct fault fault = {0};
+
+	api_free(place->api);
+	close(open(place->path, O_CREAT | O_WRONLY, 0600));
+	place->api = api_create(place->event, NULL, place->path, &fault);
+	assert_null(place->api);
+	assert_int_equal(fault.code, FAULT_CONFLICT);
+	assert_int_equal(access(place->path, F_OK), 0);
+}
+
+static void test_long_path(void **state)
+{
+	const struct place *place = *state;
+	struct fault fault = {0};
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%0120d", place->directory, 0);
+	assert_null(api_create(place->event, NULL, path, &fault));
+	assert_int_equal(fault.code, FAULT_USAGE);
+}
+
+#define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
+
+int main(void)
+{
+	const struct CMUnitTest others[] = {
+		WITH_PLACE(test_precondition),    WITH_PLACE(test_allow),
+		WITH_PLACE(test_large_body),      WITH_PLACE(test_socket_mode),
+		WITH_PLACE(test_second_instance), WITH_PLACE(test_stale_socket),
+		WITH_PLACE(test_not_a_socket),    WITH_PLACE(test_long_path),
+	};
+	struct CMUnitTest tests[COUNT(cases) + COUNT(lookup_cases)];
+	char names[COUNT(cases)][96];
+	size_t count = 0;
+	int failed;
+
+	log_init(LOG_LEVEL_ERR, false);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		snprintf(names[i], sizeof(names[i]), "%s %s", cases[i].method, cases[i].path);
+		tests[count++] = (struct CMUnitTest){names[i], test_case, make_place, remove_place,
+						     (void *)&cases[i]};
+	}
+	for (size_t i = 0; i < COUNT(lookup_cases); i++)
+		tests[count++] = (struct CMUnitTest){lookup_cases[i].name, test_lookup, make_place,
+						     remove_place, (void *)&lookup_cases[i]};
+	failed = _cmocka_run_group_tests("API", tests, count, NULL, NULL);
+	return failed + cmocka_run_group_tests_name("HTTP and socket", others, NULL, NULL);
+}

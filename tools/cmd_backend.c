@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* cmd_backend: `lbctl backend ...`. See lbctl.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lbctl.h"
+
+enum { WEIGHT_MAX = 65535, PORT_MAX = 65535, OBJECT_SIZE = 256 };
+
+/* ---- what is given ---- */
+
+/* POOL/NAME, copied. */
+struct target {
+	char text[OBJECT_SIZE];
+	const char *pool, *name;
+};
+
+static int parse_target(const char *text, struct target *target, struct fault *fault)
+{
+	char *slash;
+
+	if (snprintf(target->text, sizeof(target->text), "%s", text) >= (int)sizeof(target->text))
+		return fault_set(fault, FAULT_USAGE, "backend: its name is too long");
+	slash = strchr(target->text, '/');
+	if (!slash || slash == target->text || !slash[1] || strchr(slash + 1, '/')) {
+		fault_set(fault, FAULT_USAGE, "backend \"%s\": a backend is named POOL/NAME", text);
+		return fault_hint(fault, "`lbctl backend list` shows them");
+	}
+	*slash = '\0';
+	target->pool = target->text;
+	target->name = slash + 1;
+	return 0;
+}
+
+static void set_path(struct ctl_request *request, const struct target *target)
+{
+	request->path[0] = "pools";
+	request->path[1] = target->pool;
+	request->path[2] = "backends";
+	request->path[3] = target->name;
+}
+
+/* `*out` becomes NULL where nothing is given. 0, or -1 with `fault`. */
+static int parse_number(const char *what, const char *text, uint32_t least, uint32_t most,
+			json_t **out, struct fault *fault)
+{
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+	unsigned long number;
+
+	*out = NULL;
+	if (!text)
+		return 0;
+	number = digits && digits < 9 ? strtoul(text, NULL, 10) : 0;
+	if (!digits || digits > 8 || text[digits] || number < least || number > most)
+		return fault_set(fault, FAULT_USAGE,
+				 "%s \"%s\": not a number from %" PRIu32 " to %" PRIu32, what, text,
+				 least, most);
+	*out = json_integer((json_int_t)number);
+	return 0;
+}
+
+/* ---- list and show ---- */
+
+/* Why it has the state that it has: without a next hop the checks' word does not matter. */
+static const char *reason_text(const json_t *backend, char out[OBJECT_SIZE])
+{
+	const json_t *hop = json_object_get(backend, "next_hop");
+
+	if (json_is_true(json_object_get(hop, "resolved")))
+		return ctl_text(backend, "reason");
+	if (!ctl_text(hop, "why")[0])
+		return "no next hop yet";
+	snprintf(out, OBJECT_SIZE, "no next hop: %s", ctl_text(hop, "why"));
+	return out;
+}
+
+static void hop_text(const json_t *backend, char out[OBJECT_SIZE])
+{
+	const json_t *hop = json_object_get(backend, "next_hop");
+
+	if (json_is_true(json_object_get(hop, "resolved")))
+		snprintf(out, OBJECT_SIZE, "%s %s", ctl_text(hop, "interface"),
+			 ctl_text(hop, "mac"));
+	else
+		out[0] = '\0';
+}
+
+static const struct ctl_column columns[] = {
+	{"BACKEND", 0},
+	{"ADDRESS", 0},
+	{"PORT", CTL_RIGHT | CTL_WIDER},
+	{"ADMIN", CTL_STATE},
+	{"HEALTH", CTL_STATE},
+	{"WEIGHT", CTL_RIGHT},
+	{"EFFECTIVE", CTL_RIGHT | CTL_WIDER},
+	{"SLOTS", CTL_RIGHT},
+	{"PACKETS", CTL_RIGHT},
+	{"BYTES", CTL_RIGHT},
+	{"NEW FLOWS", CTL_RIGHT},
+	{"SINCE", CTL_WIDER},
+	{"LAST CHECK", CTL_WIDER},
+	{"NEXT HOP", CTL_WIDER},
+	{"REASON", CTL_SHRINK},
+};
+
+static void add_row(const struct ctl *ctl, struct ctl_table *table, const json_t *item)
+{
+	char number[7][CTL_NUMBER_SIZE];
+	char name[OBJECT_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
+
+	snprintf(name, sizeof(name), "%s/%s", ctl_text(item, "pool"), ctl_text(item, "name"));
+	hop_text(item, hop);
+	ctl_table_add(table, (const char *[]){
+				     name,
+				     ctl_text(item, "address"),
+				     ctl_count_field(ctl, item, "port", number[0]),
+				     ctl_text(item, "admin"),
+				     ctl_text(item, "health"),
+				     ctl_number(ctl_integer(item, "weight"), number[1]),
+				     ctl_number(ctl_integer(item, "effective_weight"), number[2]),
+				     ctl_number(ctl_integer(item, "slots"), number[3]),
+				     ctl_count_field(ctl, item, "packets", number[4]),
+				     ctl_count_field(ctl, item, "bytes", number[5]),
+				     ctl_count_field(ctl, item, "new_flows", number[6]),
+				     ctl_text(item, "since"),
+				     ctl_text(item, "last_check"),
+				     hop,
+				     reason_text(item, reason),
+			     });
+}
+
+int ctl_backend_list(struct ctl *ctl, struct fault *fault)
+{
+	const struct ctl_request request = {
+		.method = "GET",
+		.path = {"backends"},
+		.query = {{"pool", ctl->argument_count ? ctl->arguments[0] : NULL}}};
+	struct ctl_table *table;
+	const json_t *item;
+	json_t *reply;
+	size_t i;
+
+	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+		return -1;
+	if (!ctl_print_json(ctl, reply)) {
+		table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
+		json_array_foreach (json_object_get(reply, "backends"), i, item)
+			add_row(ctl, table, item);
+		ctl_table_finish(ctl, table);
+	}
+	json_decref(reply);
+	return 0;
+}
+
+static void print_backend(const struct ctl *ctl, const json_t *backend)
+{
+	char number[CTL_NUMBER_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
+
+	hop_text(backend, hop);
+	ctl_line("backend", "%s/%s", ctl_text(backend, "pool"), ctl_text(backend, "name"));
+	ctl_line("address", "%s", ctl_text(backend, "address"));
+	if (json_is_integer(json_object_get(backend, "port")))
+		ctl_line("port", "%" PRIu64, ctl_integer(backend, "port"));
+	ctl_line("admin", "%s", ctl_text(backend, "admin"));
+	ctl_line("health", "%s", ctl_text(backend, "health"));
+	ctl_line("reason", "%s", reason_text(backend, reason));
+	ctl_line("since", "%s", ctl_text(backend, "since"));
+	ctl_line("last check", "%s", ctl_text(backend, "last_check"));
+	ctl_line("next hop", "%s", hop[0] ? hop : "none");
+	ctl_line("weight", "%" PRIu64 " (effective: %" PRIu64 ")", ctl_integer(backend, "weight"),
+		 ctl_integer(backend, "effective_weight"));
+	ctl_line("slots", "%" PRIu64 " (fair share: %" PRIu64 ")", ctl_integer(backend, "slots"),
+		 ctl_integer(backend, "fair_slots"));
+	ctl_line("packets", "%s", ctl_count_field(ctl, backend, "packets", number));
+	ctl_line("bytes", "%s", ctl_count_field(ctl, backend, "bytes", number));
+	ctl_line("new flows", "%s", ctl_count_field(ctl, backend, "new_flows", number));
+}
+
+int ctl_backend_show(struct ctl *ctl, struct fault *fault)
+{
+	struct ctl_request request = {.method = "GET"};
+	struct target target;
+	json_t *reply;
+
+	if (parse_target(ctl->arguments[0], &target, fault) != 0)
+		return -1;
+	set_path(&request, &target);
+	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+		return -1;
+	if (!ctl_print_json(ctl, reply))
+		print_backend(ctl, reply);
+	json_decref(reply);
+	return 0;
+}
+
+/* ---- changes ---- */
+
+/* Takes the body; NULL: none. */
+static int change(struct ctl *ctl, const char *method, json_t *body, struct fault *fault)
+{
+	struct ctl_request request = {.method = method, .body = body};
+	struct target target;
+	int error = parse_target(ctl->arguments[0], &target, fault);
+
+	if (!error) {
+		set_path(&request, &target);
+		error = ctl_change(ctl, &request, fault);
+	}
+	json_decref(body);
+	return error;
+}
+
+int ctl_backend_add(struct ctl *ctl, struct fault *fault)
+{
+	json_t *weight, *port = NULL, *body;
+
+	if (parse_number("weight", ctl_value(ctl, "weight"), 0, WEIGHT_MAX, &weight, fault) != 0 ||
+	    parse_number("port", ctl_value(ctl, "port"), 1, PORT_MAX, &port, fault) != 0) {
+		json_decref(weight);
+		return -1;
+	}
+	body = json_pack("{s:s, s:o*, s:o*}", "address", ctl->arguments[1], "weight", weight,
+			 "port", port);
+	if (!body)
+		return fault_set(fault, FAULT_USAGE, "backend: its address is no UTF-8 text");
+	return change(ctl, "POST", body, fault);
+}
+
+int ctl_backend_del(struct ctl *ctl, struct fault *fault)
+{
+	return change(ctl, "DELETE", NULL, fault);
+}
+
+int ctl_backend_weight(struct ctl *ctl, struct fault *fault)
+{
+	json_t *weight;
+
+	if (parse_number("weight", ctl->arguments[1], 0, WEIGHT_MAX, &weight, fault) != 0)
+		return -1;
+	return change(ctl, "PATCH", json_pack("{s:o}", "weight", weight), fault);
+}
+
+int ctl_backend_drain(struct ctl *ctl, struct fault *fault)
+{
+	return change(ctl, "PATCH", json_pack("{s:s}", "admin", "drain"), fault);
+}
+
+int ctl_backend_maint(struct ctl *ctl, struct fault *fault)
+{
+	return change(ctl, "PATCH", json_pack("{s:s}", "admin", "maint"), fault);
+}
+
+int ctl_backend_ready(struct ctl *ctl, struct fault *fault)
+{
+	return change(ctl, "PATCH", json_pack("{s:s}", "admin", "ready"), fault);
+}

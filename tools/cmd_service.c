@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* cmd_service: `lbctl service ...`. See lbctl.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lbctl.h"
+
+static void up_text(const json_t *service, char out[CTL_NAME_SIZE])
+{
+	snprintf(out, CTL_NAME_SIZE, "%" PRIu64 "/%" PRIu64, ctl_integer(service, "backends_up"),
+		 ctl_integer(service, "backends"));
+}
+
+static void print_list(const struct ctl *ctl, const json_t *services)
+{
+	static const struct ctl_column columns[] = {
+		{"SERVICE", 0},           {"LISTEN", CTL_SHRINK}, {"POOL", 0},
+		{"UP", CTL_RIGHT},        {"PACKETS", CTL_RIGHT}, {"BYTES", CTL_RIGHT},
+		{"NEW FLOWS", CTL_RIGHT},
+	};
+	struct ctl_table *table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (services, i, item) {
+		char packets[CTL_NUMBER_SIZE], bytes[CTL_NUMBER_SIZE], flows[CTL_NUMBER_SIZE];
+		char up[CTL_NAME_SIZE], *listen = ctl_join(json_object_get(item, "listen"));
+
+		up_text(item, up);
+		ctl_table_add(table, (const char *[]){
+					     ctl_text(item, "name"),
+					     listen ? listen : "",
+					     ctl_text(item, "pool"),
+					     up,
+					     ctl_count_field(ctl, item, "packets", packets),
+					     ctl_count_field(ctl, item, "bytes", bytes),
+					     ctl_count_field(ctl, item, "new_flows", flows),
+				     });
+		free(listen);
+	}
+	ctl_table_finish(ctl, table);
+}
+
+int ctl_service_list(struct ctl *ctl, struct fault *fault)
+{
+	const struct ctl_request request = {.method = "GET", .path = {"services"}};
+	json_t *reply;
+
+	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+		return -1;
+	if (!ctl_print_json(ctl, reply))
+		print_list(ctl, json_object_get(reply, "services"));
+	json_decref(reply);
+	return 0;
+}
+
+int ctl_service_show(struct ctl *ctl, struct fault *fault)
+{
+	const struct ctl_request request = {.method = "GET",
+					    .path = {"services", ctl->arguments[0]}};
+	char number[CTL_NUMBER_SIZE], up[CTL_NAME_SIZE], *listen;
+	json_t *reply;
+
+	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+		return -1;
+	if (!ctl_print_json(ctl, reply)) {
+		listen = ctl_join(json_object_get(reply, "listen"));
+		up_text(reply, up);
+		ctl_line("service", "%s", ctl_text(reply, "name"));
+		ctl_line("listen", "%s", listen ? listen : "");
+		ctl_line("pool", "%s", ctl_text(reply, "pool"));
+		ctl_line("backends up", "%s", up);
+		ctl_line("packets", "%s", ctl_count_field(ctl, reply, "packets", number));
+		ctl_line("bytes", "%s", ctl_count_field(ctl, reply, "bytes", number));
+		ctl_line("new flows", "%s", ctl_count_field(ctl, reply, "new_flows", number));
+		free(listen);
+	}
+	json_decref(reply);
+	return 0;
+}
+
+int ctl_service_add(struct ctl *ctl, struct fault *fault)
+{
+	const char *affinity = ctl_value(ctl, "affinity");
+	struct ctl_request request = {.method = "POST", .path = {"services", ctl->arguments[0]}};
+	json_t *body = json_pack("{s:s, s:s*, s:s*, s:o*}", "listen", ctl->arguments[1], "pool",
+				 ctl_value(ctl, "pool"), "forward", ctl_value(ctl, "forward"),
+				 "affinity", affinity ? json_pack("{s:s}", "key", affinity) : NULL);
+	int error;
+
+	if (!body)
+		return fault_set(fault, FAULT_USAGE,
+				 "service %s: adding it: an argument is no UTF-8 text",
+				 ctl->arguments[0]);
+	request.body = body;
+	error = ctl_change(ctl, &request, fault);
+	json_decref(body);
+	return error;
+}
+
+int ctl_service_del(struct ctl *ctl, struct fault *fault)
+{
+	struct ctl_request request = {.method = "DELETE", .path = {"services", ctl->arguments[0]}};
+
+	return ctl_change(ctl, &request, fault);
+}

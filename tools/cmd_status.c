@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* cmd_status: `lbctl status`. See lbctl.h. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lbctl.h"
+
+enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
+
+static void uptime_text(uint64_t s, char out[32])
+{
+	if (s >= DAY_S)
+		snprintf(out, 32, "%" PRIu64 "d %" PRIu64 "h", s / DAY_S, s % DAY_S / HOUR_S);
+	else if (s >= HOUR_S)
+		snprintf(out, 32, "%" PRIu64 "h %" PRIu64 "m", s / HOUR_S, s % HOUR_S / MINUTE_S);
+	else if (s >= MINUTE_S)
+		snprintf(out, 32, "%" PRIu64 "m %" PRIu64 "s", s / MINUTE_S, s % MINUTE_S);
+	else
+		snprintf(out, 32, "%" PRIu64 "s", s);
+}
+
+static void print_interfaces(const json_t *interfaces)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (interfaces, i, item)
+		ctl_line(i ? "" : "interfaces", "%s (%s)", ctl_text(item, "interface"),
+			 ctl_text(item, "mode"));
+	if (!json_array_size(interfaces))
+		ctl_line("interfaces", "none (`lbload attach IF`)");
+}
+
+static void print_traffic(const struct ctl *ctl, const json_t *reply)
+{
+	const json_t *totals = json_object_get(reply, "totals");
+	const json_t *rates = json_object_get(reply, "rates");
+	char packets[CTL_NUMBER_SIZE], bytes[CTL_NUMBER_SIZE];
+
+	ctl_line("forwarded", "%s packets, %s bytes",
+		 ctl_count(ctl, ctl_integer(totals, "packets"), packets),
+		 ctl_count(ctl, ctl_integer(totals, "bytes"), bytes));
+	ctl_line("dropped", "%s packets",
+		 ctl_count(ctl, ctl_integer(totals, "dropped_packets"), packets));
+	if (!json_is_object(rates))
+		return;
+	ctl_line("rate", "%s packets/s, %s bit/s (over the last %.0f s)",
+		 ctl_count(ctl,
+			   (uint64_t)json_number_value(json_object_get(rates, "packets_per_s")),
+			   packets),
+		 ctl_count(ctl, (uint64_t)json_number_value(json_object_get(rates, "bits_per_s")),
+			   bytes),
+		 json_number_value(json_object_get(rates, "over_s")));
+}
+
+int ctl_status(struct ctl *ctl, struct fault *fault)
+{
+	const struct ctl_request request = {.method = "GET", .path = {"status"}};
+	char uptime[32];
+	json_t *reply;
+
+	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+		return -1;
+	if (!ctl_print_json(ctl, reply)) {
+		uptime_text(ctl_integer(reply, "uptime_s"), uptime);
+		ctl_line("version", "%s", ctl_text(reply, "version"));
+		ctl_line("uptime", "%s", uptime);
+		ctl_line("pin directory", "%s", ctl_text(reply, "pin_dir"));
+		print_interfaces(json_object_get(reply, "interfaces"));
+		ctl_line("services", "%" PRIu64, ctl_integer(reply, "services"));
+		ctl_line("pools", "%" PRIu64, ctl_integer(reply, "pools"));
+		ctl_line("backends up", "%" PRIu64 " of %" PRIu64,
+			 ctl_integer(reply, "backends_up"), ctl_integer(reply, "backends"));
+		ctl_line("overrides", "%" PRIu64, ctl_integer(reply, "overrides"));
+		print_traffic(ctl, reply);
+	}
+	json_decref(reply);
+	return 0;
+}

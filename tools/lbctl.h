@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * lbctl: what its files share. lbctl.c has the table of commands, lbctl_options.c reads the command
+ * line, cmd_*.c hold one object's commands each, lbctl_client.c asks lbd, lbctl_table.c and
+ * lbctl_output.c print. None of them knows maps or libbpf.
+ */
+#ifndef LIMPET_LBCTL_H
+#define LIMPET_LBCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../user/fault.h"
+
+enum ctl_output { CTL_TABLE, CTL_WIDE, CTL_JSON };
+enum { CTL_OPTIONS_MAX = 4, CTL_WIDTH = 100, CTL_NAME_SIZE = 64 };
+
+/* An option of one command; `argument` NULL: it takes none. */
+struct ctl_option {
+	const char *name;
+	const char *argument;
+	const char *does;
+};
+
+struct ctl;
+
+struct ctl_command {
+	const char *object;
+	const char *verb;      /* NULL: the object is the command */
+	const char *arguments; /* for the help text */
+	size_t least, most;    /* of them */
+	const char *does;
+	bool changes; /* something, so that it takes --dry-run */
+	struct ctl_option options[CTL_OPTIONS_MAX];
+	const char *not_yet; /* options, between spaces, that a later version has */
+	int (*run)(struct ctl *ctl, struct fault *fault);
+};
+
+/* The command line as given. */
+struct ctl {
+	const char *socket;
+	const char *config;
+	enum ctl_output output;
+	bool dry_run;
+	bool colour; /* of stdout */
+	bool help, version;
+	const struct ctl_command *command; /* NULL: none named */
+	const char *object;                /* named without a verb; NULL: none */
+	char **arguments;                  /* behind the command */
+	size_t argument_count;
+	const char *values[CTL_OPTIONS_MAX]; /* of the command's options; "" for a plain one */
+};
+
+extern const struct ctl_command ctl_commands[];
+extern const size_t ctl_command_count;
+
+/* ---- lbctl_options.c ---- */
+
+/* Fills `ctl` from the environment and the command line. 0, or -1 with `fault`; what was read until
+ * then (the output format first of all) is in `ctl`. */
+int ctl_options_parse(struct ctl *ctl, int argc, char **argv, struct fault *fault);
+/* Help on all commands, one object's, or one. */
+void ctl_help(const struct ctl *ctl);
+/* The value of an option of the running command; NULL: not given. */
+const char *ctl_value(const struct ctl *ctl, const char *name);
+
+/* ---- lbctl_client.c ---- */
+
+struct ctl_request {
+	const char *method;
+	const char *path[5];     /* segments behind /v1 */
+	const char *query[8][2]; /* names and values; a NULL value is left out */
+	const json_t *body;      /* NULL: none */
+};
+
+/* 0 with the reply, which the caller releases, or -1 with lbd's fault or the connection's own. */
+int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
+	    struct fault *fault);
+/* A change: asks with --dry-run as given, and prints what was changed. */
+int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
+
+/* ---- lbctl_output.c ---- */
+
+/* Prints the reply, if output is JSON; false otherwise. */
+bool ctl_print_json(const struct ctl *ctl, const json_t *reply);
+/* To stderr, or as JSON to stdout. Returns the exit status. */
+int ctl_report(const struct ctl *ctl, const struct fault *fault);
+/* "  title   text", for what is shown one by one. */
+void ctl_line(const char *title, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+enum { CTL_NUMBER_SIZE = 24 };
+/* 1234567 as 1.2M; whole where output is wide. Return `out`. */
+const char *ctl_count(const struct ctl *ctl, uint64_t count, char out[CTL_NUMBER_SIZE]);
+const char *ctl_number(uint64_t number, char out[CTL_NUMBER_SIZE]);
+
+/* Fields of a reply; what is missing or null is "" and 0. */
+const char *ctl_text(const json_t *object, const char *field);
+uint64_t ctl_integer(const json_t *object, const char *field);
+/* As ctl_count, "-" for null. */
+const char *ctl_count_field(const struct ctl *ctl, const json_t *object, const char *field,
+			    char out[CTL_NUMBER_SIZE]);
+/* Strings of an array, with ", " between. The caller frees it; NULL if out of memory. */
+char *ctl_join(const json_t *array);
+
+/* ---- lbctl_table.c ---- */
+
+enum ctl_column_flag {
+	CTL_RIGHT = 1 << 0,  /* aligned: numbers */
+	CTL_WIDER = 1 << 1,  /* only with -o wide */
+	CTL_SHRINK = 1 << 2, /* cut where the line would be longer than CTL_WIDTH */
+	CTL_STATE = 1 << 3,  /* coloured by its word */
+};
+
+struct ctl_column {
+	const char *title;
+	unsigned flags;
+};
+
+struct ctl_table;
+
+/* `columns` must outlive the table. Out of memory ends the program: nothing was printed yet. */
+struct ctl_table *ctl_table_create(const struct ctl_column *columns, size_t count);
+/* Copies as many texts as there are columns. */
+void ctl_table_add(struct ctl_table *table, const char *const *cells);
+/* Prints and frees. Without a row: the headings alone. */
+void ctl_table_finish(const struct ctl *ctl, struct ctl_table *table);
+
+/* ---- the commands, cmd_*.c ---- */
+
+int ctl_status(struct ctl *ctl, struct fault *fault);
+int ctl_service_list(struct ctl *ctl, struct fault *fault);
+int ctl_service_show(struct ctl *ctl, struct fault *fault);
+int ctl_service_add(struct ctl *ctl, struct fault *fault);
+int ctl_service_del(struct ctl *ctl, struct fault *fault);
+int ctl_pool_list(struct ctl *ctl, struct fault *fault);
+int ctl_pool_show(struct ctl *ctl, struct fault *fault);
+int ctl_backend_list(struct ctl *ctl, struct fault *fault);
+int ctl_backend_show(struct ctl *ctl, struct fault *fault);
+int ctl_backend_add(struct ctl *ctl, struct fault *fault);
+int ctl_backend_del(struct ctl *ctl, struct fault *fault);
+int ctl_backend_weight(struct ctl *ctl, struct fault *fault);
+int ctl_backend_drain(struct ctl *ctl, struct fault *fault);
+int ctl_backend_maint(struct ctl *ctl, struct fault *fault);
+int ctl_backend_ready(struct ctl *ctl, struct fault *fault);
+int ctl_flow_lookup(struct ctl *ctl, struct fault *fault);
+int ctl_drops(struct ctl *ctl, struct fault *fault);
+int ctl_config_check(struct ctl *ctl, struct fault *fault);
+int ctl_reload(struct ctl *ctl, struct fault *fault);
+
+#endif

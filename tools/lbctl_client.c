@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * lbctl_client: one request to lbd over its Unix socket, through libcurl. Knows HTTP and the error
+ * object; what is asked and what the reply means is the commands'.
+ */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lbctl.h"
+
+enum { ANSWER_TIMEOUT_S = 30, STATUS_OK_MAX = 299 };
+
+struct text {
+	char *bytes;
+	size_t size;
+};
+
+static size_t on_data(char *data, size_t one, size_t count, void *context)
+{
+	struct text *text = context;
+	char *bytes = realloc(text->bytes, text->size + one * count + 1);
+
+	if (!bytes)
+		return 0;
+	memcpy(bytes + text->size, data, one * count);
+	text->bytes = bytes;
+	text->size += one * count;
+	return one * count;
+}
+
+static int out_of_memory(struct fault *fault)
+{
+	return fault_set(fault, FAULT_FAILED, "lbd: asking it: out of memory");
+}
+
+/* Adds `text` as it may stand in a URL. False if out of memory. */
+static bool add_escaped(FILE *out, CURL *curl, const char *text)
+{
+	char *escaped = curl_easy_escape(curl, text, (int)strlen(text));
+
+	if (escaped)
+		fputs(escaped, out);
+	curl_free(escaped);
+	return escaped != NULL;
+}
+
+/* NULL if out of memory; the caller frees it. */
+static char *make_url(CURL *curl, const struct ctl_request *request)
+{
+	const size_t segments = sizeof(request->path) / sizeof(request->path[0]);
+	const size_t parameters = sizeof(request->query) / sizeof(request->query[0]);
+	char *url = NULL, before = '?';
+	size_t size;
+	FILE *out = open_memstream(&url, &size);
+	bool ok = out != NULL;
+
+	if (!ok)
+		return NULL;
+	fputs("http://lbd/v1", out);
+	for (size_t i = 0; ok && i < segments && request->path[i]; i++) {
+		fputc('/', out);
+		ok = add_escaped(out, curl, request->path[i]);
+	}
+	for (size_t i = 0; ok && i < parameters && request->query[i][0]; i++) {
+		if (!request->query[i][1])
+			continue;
+		fprintf(out, "%c%s=", before, request->query[i][0]);
+		ok = add_escaped(out, curl, request->query[i][1]);
+		before = '&';
+	}
+	if (fclose(out) == 0 && ok)
+		return url;
+	free(url);
+	return NULL;
+}
+
+/* libcurl does not say why it could not connect to a Unix socket: asked again, the kernel does. */
+static int connect_error(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error = 0;
+
+	if (fd < 0)
+		return errno;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+		error = errno;
+	close(fd);
+	return error;
+}
+
+static int connect_fault(const struct ctl *ctl, struct fault *fault)
+{
+	int error = connect_error(ctl->socket);
+
+	if (error == EACCES || error == EPERM) {
+		fault_set(fault, FAULT_PERMISSION, "lbd: connecting to %s: %s", ctl->socket,
+			  strerror(error));
+		return fault_hint(fault, "be root, or a member of group lbd");
+	}
+	fault_set(fault, FAULT_UNREACHABLE, "lbd: connecting to %s: %s", ctl->socket,
+		  error ? strerror(error) : "the connection was lost");
+	return fault_hint(fault, "is lbd running? (another socket: --socket PATH or LBD_SOCKET)");
+}
+
+static int transfer_fault(const struct ctl *ctl, CURLcode code, struct fault *fault)
+{
+	switch (code) {
+	case CURLE_COULDNT_CONNECT:
+		return connect_fault(ctl, fault);
+	case CURLE_OPERATION_TIMEDOUT:
+		return fault_set(fault, FAULT_TIMEOUT, "lbd: waiting for its answer on %s: %s",
+				 ctl->socket, curl_easy_strerror(code));
+	case CURLE_OUT_OF_MEMORY:
+		return out_of_memory(fault);
+	default:
+		fault_set(fault, FAULT_UNREACHABLE, "lbd: asking it on %s: %s", ctl->socket,
+			  curl_easy_strerror(code));
+		return fault_hint(fault, "is lbd running, and is that its socket?");
+	}
+}
+
+/* An error object to a fault; what is more than its message holds goes to stderr. */
+static int lbd_fault(const struct ctl *ctl, const json_t *error, struct fault *fault)
+{
+	const char *code = ctl_text(error, "code"), *details = ctl_text(error, "details");
+	enum fault_code found = FAULT_FAILED;
+
+	for (enum fault_code i = FAULT_FAILED; i <= FAULT_TIMEOUT; i++)
+		if (!strcmp(code, fault_code_name(i)))
+			found = i;
+	if (ctl->output != CTL_JSON)
+		fputs(details, stderr);
+	fault_set(fault, found, "%s", ctl_text(error, "message"));
+	return fault_hint(fault, "%s", ctl_text(error, "hint"));
+}
+
+static int read_reply(const struct ctl *ctl, const struct text *text, long status, json_t **reply,
+		      struct fault *fault)
+{
+	json_t *root = json_loadb(text->bytes ? text->bytes : "", text->size, 0, NULL);
+	const json_t *error = json_object_get(root, "error");
+
+	if (error)
+		lbd_fault(ctl, error, fault);
+	else if (!root || status > STATUS_OK_MAX)
+		fault_set(fault, FAULT_FAILED,
+			  "lbd: reading its answer on %s: not lbd's (HTTP %ld)", ctl->socket,
+			  status);
+	if (!error && root && status <= STATUS_OK_MAX) {
+		*reply = root;
+		return 0;
+	}
+	json_decref(root);
+	return -1;
+}
+
+static int perform(const struct ctl *ctl, const struct ctl_request *request, CURL *curl,
+		   const char *url, const char *body, json_t **reply, struct fault *fault)
+{
+	struct text text = {0};
+	long status = 0;
+	CURLcode code;
+	int error;
+
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	/* A name "." is a name that is wrong, not a step in a path. */
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	/* A proxy in the environment is for other places. */
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
+	if (body)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	code = curl_easy_perform(curl);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (code == CURLE_OK)
+		error = read_reply(ctl, &text, status, reply, fault);
+	else
+		error = transfer_fault(ctl, code, fault);
+	free(text.bytes);
+	return error;
+}
+
+int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
+	    struct fault *fault)
+{
+	CURL *curl = curl_easy_init();
+	char *url = curl ? make_url(curl, request) : NULL;
+	char *body = request->body ? json_dumps(request->body, 0) : NULL;
+	int error = -1;
+
+	if (!url || (request->body && !body))
+		out_of_memory(fault);
+	else if (curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, ctl->socket) != CURLE_OK)
+		out_of_memory(fault);
+	else if (strlen(ctl->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		fault_set(fault, FAULT_USAGE, "socket %s: its path is too long", ctl->socket);
+	else
+		error = perform(ctl, request, curl, url, body, reply, fault);
+	free(body);
+	free(url);
+	curl_easy_cleanup(curl);
+	return error;
+}
+
+static void print_changes(const struct ctl *ctl, const json_t *reply)
+{
+	const json_t *changes = json_object_get(reply, "changes"), *change;
+	const char *would = ctl->dry_run ? "would " : "";
+	size_t i;
+
+	json_array_foreach (changes, i, change)
+		printf("%s%s %s\n", would, ctl_text(change, "change"), ctl_text(change, "object"));
+	if (!json_array_size(changes))
+		puts("nothing to change");
+}
+
+int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault)
+{
+	json_t *reply;
+
+	request->query[0][0] = "dry_run";
+	request->query[0][1] = ctl->dry_run ? "1" : NULL;
+	if (ctl_ask(ctl, request, &reply, fault) != 0)
+		return -1;
+	if (!ctl_print_json(ctl, reply))
+		print_changes(ctl, reply);
+	json_decref(reply);
+	return 0;
+}

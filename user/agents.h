@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * agents: one for each backend of the running model. An agent owns what watches its backend, the
+ * prober and the next hop's watch, and the judgement of its checks. What it learns goes to the
+ * model through two callbacks; it decides nothing about traffic.
+ */
+#ifndef LIMPET_AGENTS_H
+#define LIMPET_AGENTS_H
+
+#include <systemd/sd-event.h>
+
+#include "model.h"
+#include "neighbour.h"
+
+struct agents;
+
+/* Where news goes. Names, because the model may have been rebuilt since the agent was made. */
+struct agents_listener {
+	void *context;
+	void (*checked)(void *context, const char *pool, const char *backend,
+			enum health_state health, const char *reason);
+	void (*moved)(void *context, const char *pool, const char *backend,
+		      const struct next_hop *hop);
+};
+
+/* NULL if out of memory. `neighbours` must outlive the result. */
+struct agents *agents_create(sd_event *event, struct neighbours *neighbours,
+			     const struct agents_listener *listener);
+void agents_free(struct agents *agents); /* NULL is fine */
+
+/* Makes agents for backends that have none, frees those whose backend is gone or is checked
+ * otherwise than before, leaves the others alone. New ones start from the backend's health in the
+ * model. */
+void agents_sync(struct agents *agents, const struct model *model);
+
+/* True once every agent has heard of its next hop and, where it checks, has had a result. */
+bool agents_all_heard(const struct agents *agents);
+
+#endif

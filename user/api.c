@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api: HTTP/1.1 and JSON on a Unix socket, for lbctl and anyone with curl.
+ *
+ * libmicrohttpd speaks HTTP. Its epoll descriptor is one source of the caller's event loop, its
+ * next deadline a timer, so that everything stays on one thread. A request is collected here, given
+ * to api_answer (api_routes.c) and its reply sent. Knows HTTP and JSON as text; no path, no field.
+ */
+#include "api.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api_routes.h"
+#include "api_socket.h"
+#include "log.h"
+
+enum {
+	BODY_SIZE_MAX = 1 << 20,
+	CONNECTIONS_MAX = 64,
+	IDLE_TIMEOUT_S = 15, /* of a connection that says nothing */
+	STATUS_TOO_LARGE = 413,
+};
+
+struct api {
+	struct api_state state;
+	struct MHD_Daemon *daemon;
+	sd_event_source *io;
+	sd_event_source *timer;
+	char *path; /* NULL: nothing to remove */
+};
+
+/* One request while its body arrives. */
+struct exchange {
+	char *body;
+	size_t size;
+};
+
+/* ---- replies ---- */
+
+static void add_headers(struct MHD_Response *response, const struct api_reply *reply)
+{
+	MHD_add_response_header(response, "Content-Type", "application/json");
+	if (reply->etag[0])
+		MHD_add_response_header(response, "ETag", reply->etag);
+	if (reply->allow)
+		MHD_add_response_header(response, "Allow", reply->allow);
+}
+
+/* Takes the reply's body. */
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct api_reply *reply)
+{
+	char *text = reply->body ? json_dumps(reply->body, JSON_INDENT(2)) : NULL;
+	size_t size = text ? strlen(text) : 0;
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	json_decref(reply->body);
+	if (!text)
+		return MHD_NO;
+	/* A line for whoever reads with curl: the NUL's place is not needed. */
+	text[size++] = '\n';
+	response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		free(text);
+		return MHD_NO;
+	}
+	add_headers(response, reply);
+	result = MHD_queue_response(connection, reply->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result send_fault(struct MHD_Connection *connection, const struct fault *fault,
+				  unsigned status)
+{
+	struct api_reply reply = {.status = status};
+
+	api_reply_fault(&reply, fault, NULL);
+	return send_reply(connection, &reply);
+}
+
+static enum MHD_Result send_too_large(struct MHD_Connection *connection)
+{
+	struct fault fault;
+
+	fault_set(&fault, FAULT_USAGE, "request: reading it: its body is larger than %d bytes",
+		  BODY_SIZE_MAX);
+	return send_fault(connection, &fault, STATUS_TOO_LARGE);
+}
+
+/* ---- requests ---- */
+
+static enum MHD_Result add_parameter(void *query, enum MHD_ValueKind kind, const char *key,
+				     const char *value)
+{
+	(void)kind;
+	/* Bytes that are no UTF-8 have no JSON string: an empty value, which no parameter takes. */
+	if (json_object_set_new(query, key, json_string(value ? value : "")) != 0)
+		json_object_set_new(query, key, json_string(""));
+	return MHD_YES;
+}
+
+/* 0, or -1 with a fault. An absent body is NULL. */
+static int parse_body(const struct exchange *exchange, json_t **body, struct fault *fault)
+{
+	json_error_t error;
+
+	*body = NULL;
+	if (!exchange->size)
+		return 0;
+	*body = json_loadb(exchange->body, exchange->size, JSON_REJECT_DUPLICATES, &error);
+	if (*body)
+		return 0;
+	return fault_set(fault, FAULT_USAGE, "request: reading its body: line %d, column %d: %s",
+			 error.line, error.column, error.text);
+}
+
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
+}
+
+static void name_peer(struct MHD_Connection *connection, char out[32])
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	uid_t uid = info ? api_socket_peer(info->connect_fd) : (uid_t)-1;
+
+	if (uid == (uid_t)-1)
+		snprintf(out, 32, "an unknown user");
+	else
+		snprintf(out, 32, "uid %u", (unsigned)uid);
+}
+
+static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection, const char *path,
+			      const char *method, const struct exchange *exchange)
+{
+	json_t *query = json_object(), *body;
+	struct api_request request = {.method = method, .path = path, .query = query};
+	struct api_reply reply;
+	struct fault fault;
+	char who[32];
+
+	if (parse_body(exchange, &body, &fault) != 0) {
+		json_decref(query);
+		return send_fault(connection, &fault, MHD_HTTP_BAD_REQUEST);
+	}
+	name_peer(connection, who);
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, query);
+	request.body = body;
+	request.who = who;
+	request.if_match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "If-Match");
+	api_answer(&api->state, &request, &reply);
+	json_decref(body);
+	json_decref(query);
+	return send_reply(connection, &reply);
+}
+
+/* The first call of a request: its head is there. */
+static enum MHD_Result begin(struct MHD_Connection *connection, void **context)
+{
+	const char *length =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+	struct exchange *exchange;
+
+	/* Answered before the body is read, the connection is closed behind the answer. */
+	if (length && strtoull(length, NULL, 10) > BODY_SIZE_MAX)
+		return send_too_large(connection);
+	exchange = calloc(1, sizeof(*exchange));
+	*context = exchange;
+	return exchange ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result collect(struct exchange *exchange, const char *data, size_t *size)
+{
+	char *body;
+
+	/* Only a body in chunks, of unknown length, gets here; there is no end to wait for. */
+	if (exchange->size + *size > BODY_SIZE_MAX)
+		return MHD_NO;
+	body = realloc(exchange->body, exchange->size + *size);
+	if (!body)
+		return MHD_NO;
+	memcpy(body + exchange->size, data, *size);
+	exchange->body = body;
+	exchange->size += *size;
+	*size = 0;
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+				  const char *path, const char *method, const char *version,
+				  const char *data, size_t *size, void **request)
+{
+	struct fault fault;
+
+	(void)version;
+	if (!*request)
+		return begin(connection, request);
+	if (*size)
+		return collect(*request, data, size);
+	if (is_utf8(path))
+		return answer(context, connection, path, method, *request);
+	fault_set(&fault, FAULT_USAGE, "request: reading its path: it is no UTF-8");
+	return send_fault(connection, &fault, MHD_HTTP_BAD_REQUEST);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **request,
+			 enum MHD_RequestTerminationCode how)
+{
+	struct exchange *exchange = *request;
+
+	(void)context;
+	(void)connection;
+	(void)how;
+	if (exchange)
+		free(exchange->body);
+	free(exchange);
+	*request = NULL;
+}
+
+/* Any peer can make these lines come: they are for whoever looks for them. */
+__attribute__((format(printf, 2, 0))) static void on_log(void *context, const char *format,
+							 va_list args)
+{
+	char line[256];
+
+	(void)context;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("api: %s", line);
+}
+
+/* ---- the loop ---- */
+
+static int run(struct api *api)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	MHD_run(api->daemon);
+	if (MHD_get_timeout(api->daemon, &wait_ms) != MHD_YES)
+		return sd_event_source_set_enabled(api->timer, SD_EVENT_OFF);
+	sd_event_source_set_time_relative(api->timer, (uint64_t)wait_ms * 1000);
+	return sd_event_source_set_enabled(api->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	return run(context);
+}
+
+static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
+{
+	(void)source;
+	(void)now_us;
+	return run(context);
+}
+
+static int join_loop(struct api *api, sd_event *event)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	int error;
+
+	if (!info)
+		return -ENOTSUP;
+	error = sd_event_add_io(event, &api->io, info->epoll_fd, EPOLLIN, on_io, api);
+	if (error < 0)
+		return error;
+	error = sd_event_add_time_relative(event, &api->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
+					   api);
+	return error < 0 ? error : 0;
+}
+
+static struct MHD_Daemon *start(struct api *api, int listener)
+{
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, api,
+				MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+				listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+}
+
+struct api *api_create(sd_event *event, struct controller *controller, const char *socket_path,
+		       struct fault *fault)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	int listener, error;
+
+	if (!api) {
+		fault_set(fault, FAULT_FAILED, "API: starting it: out of memory");
+		return NULL;
+	}
+	api_state_init(&api->state, controller);
+	listener = api_socket_open(socket_path, fault);
+	if (listener < 0)
+		goto out;
+	api->path = strdup(socket_path);
+	api->daemon = start(api, listener);
+	if (!api->daemon) {
+		close(listener);
+		fault_set(fault, FAULT_FAILED, "API: starting it on %s: %s", socket_path,
+			  strerror(errno));
+		goto out;
+	}
+	error = join_loop(api, event);
+	if (!error)
+		return api;
+	fault_set(fault, FAULT_FAILED, "API: joining the event loop: %s", strerror(-error));
+out:
+	api_free(api);
+	return NULL;
+}
+
+void api_free(struct api *api)
+{
+	if (!api)
+		return;
+	sd_event_source_disable_unref(api->io);
+	sd_event_source_disable_unref(api->timer);
+	if (api->path)
+		unlink(api->path);
+	if (api->daemon)
+		MHD_stop_daemon(api->daemon);
+	free(api->path);
+	free(api);
+}

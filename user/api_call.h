@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_call: what the handlers of the API (api_read.c, api_change.c) work on, and what the table of
+ * routes (api_routes.c) calls. For these files alone.
+ */
+#ifndef LIMPET_API_CALL_H
+#define LIMPET_API_CALL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "api_routes.h"
+
+enum { API_TAG_SIZE = sizeof(((struct api_reply *)0)->etag) };
+
+struct call {
+	struct api_state *state;
+	const struct api_request *request;
+	const char *args[2]; /* what stands for the {} of the path */
+	struct api_reply *reply;
+	struct fault fault;
+	char *details;
+};
+
+/* Handlers return 0 with the reply filled in, or -1 with the fault. */
+int api_get_status(struct call *call);
+int api_get_services(struct call *call);
+int api_get_service(struct call *call);
+int api_get_pools(struct call *call);
+int api_get_pool(struct call *call);
+int api_get_backends(struct call *call);
+int api_get_backend(struct call *call);
+int api_get_drops(struct call *call);
+int api_get_lookup(struct call *call);
+int api_get_config(struct call *call);
+int api_change_service(struct call *call);
+int api_change_backend(struct call *call);
+int api_post_reload(struct call *call);
+
+const struct model *call_model(const struct call *call);
+
+/* The value of a parameter, or NULL. */
+const char *call_parameter(const struct call *call, const char *name);
+/* 0, or -1 with a fault: neither "1" nor "0". Absent: false. */
+int call_flag(struct call *call, const char *name, bool *out);
+
+/* Takes the reference; NULL is "out of memory". Returns what a handler returns. */
+int call_answer(struct call *call, json_t *body);
+
+/* An ETag of the running configuration. */
+void call_config_tag(const struct call *call, char out[API_TAG_SIZE]);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_change: the API's requests that change something, all of them through the controller. Which
+ * path comes here is api_routes.c's.
+ */
+#include <string.h>
+
+#include "api_call.h"
+
+/* ---- changes ---- */
+
+/* 0, or -1 with the reply filled in. */
+static int check_precondition(struct call *call)
+{
+	const char *wanted = call->request->if_match;
+	char tag[API_TAG_SIZE];
+
+	if (!wanted || !strcmp(wanted, "*"))
+		return 0;
+	call_config_tag(call, tag);
+	if (!strcmp(wanted, tag))
+		return 0;
+	fault_set(&call->fault, FAULT_CONFLICT,
+		  "%s: changing it: the configuration is not the one in If-Match any more",
+		  call->request->path);
+	fault_hint(&call->fault, "read /v1/config again, and send its ETag");
+	call->reply->status = 412;
+	return -1;
+}
+
+static int answer_changes(struct call *call, bool dry_run, json_t *changes)
+{
+	return call_answer(call, json_pack("{s:b, s:o}", "dry_run", dry_run, "changes",
+					   changes ? changes : json_array()));
+}
+
+static int change(struct call *call, enum change_object object, const char *pool, const char *name)
+{
+	const char *method = call->request->method;
+	struct change wanted = {.object = object, .pool = pool, .name = name};
+	json_t *changes = NULL;
+	bool dry_run;
+
+	wanted.verb = !strcmp(method, "POST")    ? CHANGE_ADD
+		      : !strcmp(method, "PATCH") ? CHANGE_SET
+						 : CHANGE_DELETE;
+	if (wanted.verb != CHANGE_DELETE) {
+		if (!json_is_object(call->request->body))
+			return fault_set(&call->fault, FAULT_USAGE,
+					 "%s: reading the request: its body is no JSON object",
+					 call->request->path);
+		wanted.body = call->request->body;
+	}
+	if (call_flag(call, "dry_run", &dry_run) != 0 || check_precondition(call) != 0)
+		return -1;
+	if (controller_change(call->state->controller, &wanted, call->request->who, dry_run,
+			      &changes, &call->fault) != 0) {
+		json_decref(changes);
+		return -1;
+	}
+	return answer_changes(call, dry_run, changes);
+}
+
+int api_change_service(struct call *call)
+{
+	return change(call, CHANGE_SERVICE, NULL, call->args[0]);
+}
+
+int api_change_backend(struct call *call)
+{
+	return change(call, CHANGE_BACKEND, call->args[0], call->args[1]);
+}
+
+int api_post_reload(struct call *call)
+{
+	json_t *changes = NULL;
+	bool dry_run;
+
+	if (call_flag(call, "dry_run", &dry_run) != 0)
+		return -1;
+	if (controller_reload(call->state->controller, call->request->who, dry_run, &changes,
+			      &call->details, &call->fault) != 0) {
+		json_decref(changes);
+		return -1;
+	}
+	return answer_changes(call, dry_run, changes);
+}

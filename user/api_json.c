@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_json: the model's state and the data plane's counts as the API shows them.
+ *
+ * The field names are a promise to scripts: add, never change. Configuration is model_json's; here
+ * is state. Knows no map, no socket and no request.
+ */
+#include "api_json.h"
+
+#include <inttypes.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dataplane.h"
+#include "model_json.h"
+
+/* RFC 3339 in UTC; null for "never". */
+static json_t *json_time(uint64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[32], out[48];
+
+	if (!ms || !gmtime_r(&seconds, &tm))
+		return json_null();
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out, sizeof(out), "%s.%03uZ", text, (unsigned)(ms % 1000));
+	return json_string(out);
+}
+
+const char *api_decided_by_name(uint32_t decided_by)
+{
+	static const char *const names[LB_BY_COUNT] = {
+		[LB_BY_NONE] = "none", [LB_BY_SLOT] = "slot",     [LB_BY_FALLBACK] = "fallback",
+		[LB_BY_FLOW] = "flow", [LB_BY_CLIENT] = "client",
+	};
+
+	return decided_by < LB_BY_COUNT ? names[decided_by] : "none";
+}
+
+bool api_backend_up(const struct pool *pool, const struct backend *backend)
+{
+	return backend_usable(pool, backend) &&
+	       (backend->health == HEALTH_UP || pool->check.type == CHECK_NONE);
+}
+
+/* New UDP flows are seen only where every flow is tracked: a zero would look like a fact. */
+static bool new_flows_counted(const struct model *model, const struct pool *pool)
+{
+	bool udp = false;
+
+	if (pool->track == TRACK_ALWAYS)
+		return true;
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct service *service = model->services[i];
+
+		if (strcmp(service->pool, pool->name) != 0)
+			continue;
+		for (size_t j = 0; j < service->listen_count; j++) {
+			if (service->listen[j].proto == IPPROTO_TCP)
+				return true;
+			udp = true;
+		}
+	}
+	return !udp;
+}
+
+static json_t *new_flows(bool counted, const struct lb_counter *counter)
+{
+	return counted ? json_integer((json_int_t)counter->new_flows) : json_null();
+}
+
+static json_t *next_hop_json(const struct next_hop *hop)
+{
+	char interface[IF_NAMESIZE], mac[18];
+	const uint8_t *byte = hop->destination_mac;
+
+	if (!hop->resolved)
+		return json_pack("{s:b, s:n, s:n, s:s}", "resolved", 0, "interface", "mac", "why",
+				 hop->why);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", byte[0], byte[1], byte[2],
+		 byte[3], byte[4], byte[5]);
+	return json_pack("{s:b, s:s?, s:s, s:n}", "resolved", 1, "interface",
+			 if_indextoname(hop->ifindex, interface), "mac", mac, "why");
+}
+
+/* What a draining backend has still to lose. Flows and clients are not counted apart: null. */
+static json_t *left_json(const struct backend *backend)
+{
+	if (backend->admin != ADMIN_DRAIN)
+		return json_null();
+	return json_pack("{s:n, s:n, s:I}", "flows", "clients", "slots",
+			 (json_int_t)backend->slots);
+}
+
+/* The slots that the backend's weight entitles it to, to the nearest one. */
+static json_int_t fair_slots(const struct pool *pool, const struct backend *backend)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		total += backend_effective_weight(pool, pool->backends[i]);
+	if (!total)
+		return 0;
+	return (json_int_t)(((uint64_t)pool->table_size * backend_effective_weight(pool, backend) +
+			     total / 2) /
+			    total);
+}
+
+json_t *api_json_backend(const struct model *model, const struct pool *pool,
+			 const struct backend *backend, const struct lb_counter *counter)
+{
+	char address[ADDR_TEXT_SIZE];
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:I, s:I, s:b, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, "
+		"s:o, s:o, s:o}",
+		"pool", pool->name, "name", backend->name, "address",
+		addr_format(&backend->address, address), "port",
+		backend->port ? json_integer(backend->port) : json_null(), "weight",
+		(json_int_t)backend->weight, "effective_weight",
+		(json_int_t)backend_effective_weight(pool, backend), "backup", backend->backup,
+		"admin", admin_name(backend->admin), "health", health_name(backend->health),
+		"reason", backend->reason, "since", json_time(backend->since_ms), "last_check",
+		json_time(backend->checked_ms), "slots", (json_int_t)backend->slots, "fair_slots",
+		fair_slots(pool, backend), "packets", (json_int_t)counter->packets, "bytes",
+		(json_int_t)counter->bytes, "new_flows",
+		new_flows(new_flows_counted(model, pool), counter), "left", left_json(backend),
+		"next_hop", next_hop_json(&backend->hop));
+}
+
+static json_int_t count_up(const struct pool *pool)
+{
+	json_int_t up = 0;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		up += api_backend_up(pool, pool->backends[i]);
+	return up;
+}
+
+json_t *api_json_service(const struct model *model, const struct service *service,
+			 const struct lb_counter *counter)
+{
+	const struct pool *pool = model_pool_find(model, service->pool);
+	bool counted = !pool || pool->track == TRACK_ALWAYS;
+	json_t *json = model_json_service(service);
+
+	for (size_t i = 0; i < service->listen_count; i++)
+		counted = counted || service->listen[i].proto == IPPROTO_TCP;
+	if (json)
+		json_object_update_new(json,
+				       json_pack("{s:I, s:I, s:I, s:I, s:o}", "backends_up",
+						 pool ? count_up(pool) : (json_int_t)0, "backends",
+						 (json_int_t)(pool ? pool->backend_count : 0),
+						 "packets", (json_int_t)counter->packets, "bytes",
+						 (json_int_t)counter->bytes, "new_flows",
+						 new_flows(counted, counter)));
+	return json;
+}
+
+static json_t *pool_services(const struct model *model, const struct pool *pool)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < model->service_count; i++)
+		if (!strcmp(model->services[i]->pool, pool->name))
+			json_array_append_new(names, json_string(model->services[i]->name));
+	return names;
+}
+
+json_t *api_json_pool(const struct model *model, const struct pool *pool)
+{
+	char digest[17];
+
+	/* A string: most readers of JSON keep no more than 53 bits of a number. */
+	snprintf(digest, sizeof(digest), "%016" PRIx64, pool->table_digest);
+	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:I, s:n, s:o, s:o, s:I, s:I}", "name",
+			 pool->name, "affinity", model_json_affinity(pool), "forward",
+			 forward_name(pool->forward), "track", model_json_track(pool->track),
+			 "table_size", (json_int_t)pool->table_size, "table_digest", digest,
+			 "unsettled_slots", (json_int_t)pool->unsettled_slots, "tracked_flows",
+			 "clients", pool->client_timeout_ms ? json_null() : json_integer(0),
+			 "services", pool_services(model, pool), "backends_up", count_up(pool),
+			 "backend_count", (json_int_t)pool->backend_count);
+}
+
+/* ---- verdicts ---- */
+
+/* What the kernel is told for each verdict, in the words of the list. */
+static const char *const verdict_actions[LB_VERDICT_COUNT] = {
+#define VERDICT_ACTION(name, action, text) [LB_##name] = #action,
+	LB_VERDICTS(VERDICT_ACTION)
+#undef VERDICT_ACTION
+};
+
+static bool verdict_drops(uint32_t verdict)
+{
+	return verdict_actions[verdict] && !strcmp(verdict_actions[verdict], "DROP");
+}
+
+static const char *action_word(uint32_t verdict)
+{
+	if (verdict_drops(verdict))
+		return "drop";
+	return !strcmp(verdict_actions[verdict], "PASS") ? "pass" : "forward";
+}
+
+json_t *api_json_verdicts(const struct lb_verdict_counter *counts, bool all)
+{
+	json_t *list = json_array();
+
+	for (uint32_t verdict = LB_CONTINUE + 1; verdict < LB_VERDICT_COUNT; verdict++) {
+		if (!all && !verdict_drops(verdict))
+			continue;
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:s}", "verdict",
+						      dataplane_verdict_name(verdict), "action",
+						      action_word(verdict), "packets",
+						      (json_int_t)counts[verdict].packets, "bytes",
+						      (json_int_t)counts[verdict].bytes, "meaning",
+						      dataplane_verdict_text(verdict)));
+	}
+	return list;
+}
+
+json_t *api_json_totals(const struct lb_verdict_counter *counts)
+{
+	uint64_t dropped = 0;
+
+	for (uint32_t verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
+		if (verdict_drops(verdict))
+			dropped += counts[verdict].packets;
+	return json_pack("{s:I, s:I, s:I}", "packets", (json_int_t)counts[LB_FORWARDED].packets,
+			 "bytes", (json_int_t)counts[LB_FORWARDED].bytes, "dropped_packets",
+			 (json_int_t)dropped);
+}
+
+static json_t *error_pack(const struct fault *fault, const char *details)
+{
+	return json_pack("{s:i, s:{s:s, s:s, s:s, s:s*}}", "schema", API_SCHEMA, "error", "code",
+			 fault_code_name(fault->code), "message", fault->message, "hint",
+			 fault->hint, "details", details);
+}
+
+static void to_ascii(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text >= 0x80)
+			*text = '?';
+}
+
+json_t *api_json_error(const struct fault *fault, const char *details)
+{
+	json_t *json = error_pack(fault, details);
+	struct fault ascii = *fault;
+	char *copy;
+
+	if (json)
+		return json;
+	/* Quoted input may be no UTF-8, or cut inside a character; jansson refuses it. */
+	to_ascii(ascii.message);
+	to_ascii(ascii.hint);
+	copy = details ? strdup(details) : NULL;
+	if (copy)
+		to_ascii(copy);
+	json = error_pack(&ascii, copy);
+	free(copy);
+	return json;
+}

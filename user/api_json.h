@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_json: the model's state and the data plane's counts as the API shows them. Figures are
+ * arguments: nothing here reads a map.
+ */
+#ifndef LIMPET_API_JSON_H
+#define LIMPET_API_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "fault.h"
+#include "model.h"
+
+enum { API_SCHEMA = 1 };
+
+/* Each returns a new reference, or NULL if out of memory. */
+json_t *api_json_backend(const struct model *model, const struct pool *pool,
+			 const struct backend *backend, const struct lb_counter *counter);
+json_t *api_json_service(const struct model *model, const struct service *service,
+			 const struct lb_counter *counter);
+/* Without its backends. */
+json_t *api_json_pool(const struct model *model, const struct pool *pool);
+/* The verdicts that drop a packet; with `all` those that do not, too. counts[LB_VERDICT_COUNT]. */
+json_t *api_json_verdicts(const struct lb_verdict_counter *counts, bool all);
+/* {"packets", "bytes", "dropped_packets"}. counts[LB_VERDICT_COUNT]. */
+json_t *api_json_totals(const struct lb_verdict_counter *counts);
+/* {"error": {...}}; `details` (NULL: none): more than the message holds, of several lines. */
+json_t *api_json_error(const struct fault *fault, const char *details);
+
+/* True if a packet may go there now: what "backends up" counts. */
+bool api_backend_up(const struct pool *pool, const struct backend *backend);
+/* "slot", "fallback", "flow", "client", "none". */
+const char *api_decided_by_name(uint32_t decided_by);
+
+#endif

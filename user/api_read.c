@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_read: the API's GET requests. Reads the model and the data plane's counts; changes nothing.
+ * Which path comes here is api_routes.c's, field names are api_json.c's.
+ */
+#include <string.h>
+
+#include "api_call.h"
+#include "api_json.h"
+#include "api_lookup.h"
+#include "find.h"
+#include "model_json.h"
+#include "stats.h"
+#include "version.h"
+
+enum { ATTACHMENTS_MAX = 64, SAMPLE_MIN_MS = 1000 };
+
+static struct dataplane *dataplane_of(const struct call *call)
+{
+	return controller_dataplane(call->state->controller);
+}
+
+static int counters_fault(struct call *call, int error)
+{
+	return fault_set(&call->fault, fault_code_of_errno(-error), "%s: reading counters: %s",
+			 call->request->path, strerror(-error));
+}
+
+/* ---- status ---- */
+
+static json_t *interfaces(struct dataplane *dp)
+{
+	struct lb_attachment attachments[ATTACHMENTS_MAX];
+	uint32_t ifindexes[ATTACHMENTS_MAX];
+	int count = dataplane_attachments(dp, ifindexes, attachments, ATTACHMENTS_MAX);
+	json_t *list = json_array();
+
+	for (int i = 0; i < count && i < ATTACHMENTS_MAX; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s}", "interface", attachments[i].interface, "mode",
+				  attachments[i].mode == LB_ATTACH_GENERIC ? "generic" : "native"));
+	return list;
+}
+
+static struct api_sample sample(const struct controller *controller,
+				const struct lb_verdict_counter *forwarded)
+{
+	return (struct api_sample){.valid = true,
+				   .uptime_ms = controller_uptime_ms(controller),
+				   .packets = forwarded->packets,
+				   .bytes = forwarded->bytes};
+}
+
+void api_state_init(struct api_state *state, struct controller *controller)
+{
+	struct lb_verdict_counter counts[LB_VERDICT_COUNT] = {{0}};
+
+	memset(state, 0, sizeof(*state));
+	state->controller = controller;
+	/* Without counts now, rates begin with the second question. */
+	if (stats_verdicts(controller_dataplane(controller), controller_model(controller),
+			   counts) == 0)
+		state->recent = sample(controller, &counts[LB_FORWARDED]);
+	state->before = state->recent;
+}
+
+/* Means since the question before this one, at least a second ago, or since the start. */
+static json_t *rates(struct api_state *state, const struct lb_verdict_counter *forwarded)
+{
+	const struct api_sample now = sample(state->controller, forwarded);
+	const struct api_sample *before = &state->before;
+	double seconds;
+
+	if (!state->recent.valid || now.uptime_ms - state->recent.uptime_ms >= SAMPLE_MIN_MS) {
+		state->before = state->recent;
+		state->recent = now;
+	}
+	seconds = (double)(now.uptime_ms - before->uptime_ms) / 1000;
+	/* Counters go back where a service is deleted. */
+	if (!before->valid || seconds <= 0 || now.packets < before->packets ||
+	    now.bytes < before->bytes)
+		return json_null();
+	return json_pack("{s:f, s:f, s:f}", "packets_per_s",
+			 (double)(now.packets - before->packets) / seconds, "bits_per_s",
+			 (double)(now.bytes - before->bytes) * 8 / seconds, "over_s", seconds);
+}
+
+int api_get_status(struct call *call)
+{
+	const struct model *model = call_model(call);
+	struct dataplane *dp = dataplane_of(call);
+	struct controller *controller = call->state->controller;
+	struct lb_verdict_counter counts[LB_VERDICT_COUNT] = {{0}};
+	json_int_t up = 0, backends = 0;
+	int error = stats_verdicts(dp, model, counts);
+
+	if (error)
+		return counters_fault(call, error);
+	for (size_t i = 0; i < model->pool_count; i++) {
+		const struct pool *pool = model->pools[i];
+
+		backends += (json_int_t)pool->backend_count;
+		for (size_t j = 0; j < pool->backend_count; j++)
+			up += api_backend_up(pool, pool->backends[j]);
+	}
+	return call_answer(call,
+			   json_pack("{s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+				     "version", LIMPET_VERSION, "uptime_s",
+				     (json_int_t)(controller_uptime_ms(controller) / 1000),
+				     "pin_dir", dataplane_settings(dp)->pin_dir, "interfaces",
+				     interfaces(dp), "services", (json_int_t)model->service_count,
+				     "pools", (json_int_t)model->pool_count, "backends_up", up,
+				     "backends", backends, "overrides",
+				     (json_int_t)controller_override_count(controller), "totals",
+				     api_json_totals(counts), "rates",
+				     rates(call->state, &counts[LB_FORWARDED])));
+}
+
+/* ---- services ---- */
+
+static int service_json(struct call *call, const struct service *service, json_t **out)
+{
+	struct lb_counter counter;
+	int error = stats_service(dataplane_of(call), service, &counter);
+
+	if (error)
+		return counters_fault(call, error);
+	*out = api_json_service(call_model(call), service, &counter);
+	return 0;
+}
+
+int api_get_services(struct call *call)
+{
+	const struct model *model = call_model(call);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < model->service_count; i++) {
+		json_t *item;
+
+		if (service_json(call, model->services[i], &item) != 0) {
+			json_decref(list);
+			return -1;
+		}
+		json_array_append_new(list, item);
+	}
+	return call_answer(call, json_pack("{s:o}", "services", list));
+}
+
+int api_get_service(struct call *call)
+{
+	const struct service *service =
+		find_service(call_model(call), call->args[0], "showing it", &call->fault);
+	json_t *json;
+
+	if (!service || service_json(call, service, &json) != 0)
+		return -1;
+	return call_answer(call, json);
+}
+
+/* ---- pools and backends ---- */
+
+static int append_backend(struct call *call, const struct pool *pool, const struct backend *backend,
+			  json_t *list)
+{
+	struct lb_counter counter;
+	int error = stats_backend(dataplane_of(call), call_model(call), pool, backend, &counter);
+
+	if (error)
+		return counters_fault(call, error);
+	json_array_append_new(list, api_json_backend(call_model(call), pool, backend, &counter));
+	return 0;
+}
+
+static int append_backends(struct call *call, const struct pool *pool, json_t *list)
+{
+	for (size_t i = 0; i < pool->backend_count; i++)
+		if (append_backend(call, pool, pool->backends[i], list) != 0)
+			return -1;
+	return 0;
+}
+
+int api_get_pools(struct call *call)
+{
+	const struct model *model = call_model(call);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		json_array_append_new(list, api_json_pool(model, model->pools[i]));
+	return call_answer(call, json_pack("{s:o}", "pools", list));
+}
+
+int api_get_pool(struct call *call)
+{
+	const struct pool *pool =
+		find_pool(call_model(call), call->args[0], "showing it", &call->fault);
+	json_t *json, *list;
+
+	if (!pool)
+		return -1;
+	list = json_array();
+	if (append_backends(call, pool, list) != 0) {
+		json_decref(list);
+		return -1;
+	}
+	json = api_json_pool(call_model(call), pool);
+	if (json_object_set_new(json, "backends", list) != 0) {
+		json_decref(json);
+		json = NULL;
+	}
+	return call_answer(call, json);
+}
+
+int api_get_backends(struct call *call)
+{
+	const struct model *model = call_model(call);
+	const char *name = call_parameter(call, "pool");
+	const struct pool *only = NULL;
+	json_t *list;
+
+	if (name) {
+		only = find_pool(model, name, "listing its backends", &call->fault);
+		if (!only)
+			return -1;
+	}
+	list = json_array();
+	for (size_t i = 0; i < model->pool_count; i++) {
+		if ((only && model->pools[i] != only) ||
+		    append_backends(call, model->pools[i], list) == 0)
+			continue;
+		json_decref(list);
+		return -1;
+	}
+	return call_answer(call, json_pack("{s:o}", "backends", list));
+}
+
+int api_get_backend(struct call *call)
+{
+	const struct pool *pool =
+		find_pool(call_model(call), call->args[0], "finding its backend", &call->fault);
+	const struct backend *backend;
+	json_t *list, *json;
+
+	if (!pool)
+		return -1;
+	backend = find_backend(pool, call->args[1], "showing it", &call->fault);
+	if (!backend)
+		return -1;
+	list = json_array();
+	if (append_backend(call, pool, backend, list) != 0) {
+		json_decref(list);
+		return -1;
+	}
+	json = json_incref(json_array_get(list, 0));
+	json_decref(list);
+	return call_answer(call, json);
+}
+
+/* ---- verdicts, look-up, configuration ---- */
+
+int api_get_drops(struct call *call)
+{
+	struct lb_verdict_counter counts[LB_VERDICT_COUNT] = {{0}};
+	bool all;
+	int error;
+
+	if (call_flag(call, "all", &all) != 0)
+		return -1;
+	error = stats_verdicts(dataplane_of(call), call_model(call), counts);
+	if (error)
+		return counters_fault(call, error);
+	return call_answer(call, json_pack("{s:o}", "drops", api_json_verdicts(counts, all)));
+}
+
+int api_get_lookup(struct call *call)
+{
+	struct lookup_flow flow;
+	json_t *json;
+
+	if (api_lookup_parse(call->request->query, &flow, &call->fault) != 0)
+		return -1;
+	json = api_lookup(call_model(call), dataplane_of(call), &flow, &call->fault);
+	return json ? call_answer(call, json) : -1;
+}
+
+int api_get_config(struct call *call)
+{
+	call_config_tag(call, call->reply->etag);
+	return call_answer(call, model_json(call_model(call)));
+}

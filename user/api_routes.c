@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_routes: one request of the API to one reply.
+ *
+ * The table is the API: a path, its parameters, and what answers each method (api_read.c and
+ * api_change.c). HTTP is api.c's.
+ */
+#include "api_routes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_call.h"
+#include "api_json.h"
+#include "model_json.h"
+#include "siphash.h"
+
+enum { SEGMENTS_MAX = 8, PARAMETERS_MAX = 4 };
+
+/* ---- for the handlers ---- */
+
+const struct model *call_model(const struct call *call)
+{
+	return controller_model(call->state->controller);
+}
+
+const char *call_parameter(const struct call *call, const char *name)
+{
+	return json_string_value(json_object_get(call->request->query, name));
+}
+
+int call_flag(struct call *call, const char *name, bool *out)
+{
+	const char *value = call_parameter(call, name);
+
+	*out = value && !strcmp(value, "1");
+	if (!value || *out || !strcmp(value, "0"))
+		return 0;
+	return fault_set(&call->fault, FAULT_USAGE, "%s: parameter %s: \"%s\" is neither 0 nor 1",
+			 call->request->path, name, value);
+}
+
+int call_answer(struct call *call, json_t *body)
+{
+	if (!body)
+		return fault_set(&call->fault, FAULT_FAILED, "%s: answering: out of memory",
+				 call->request->path);
+	call->reply->status = 200;
+	call->reply->body = body;
+	return 0;
+}
+
+/* A tag of the running configuration: whoever changes what they have read sends it back in
+ * If-Match, and is refused (412) if somebody else was first. */
+void call_config_tag(const struct call *call, char out[API_TAG_SIZE])
+{
+	static const uint8_t key[LB_SEED_SIZE];
+	json_t *json = model_json(call_model(call));
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	out[0] = '\0';
+	if (text)
+		snprintf(out, API_TAG_SIZE, "\"%016" PRIx64 "\"", siphash(key, text, strlen(text)));
+	free(text);
+	json_decref(json);
+}
+
+/* ---- the table ---- */
+
+typedef int (*handler)(struct call *call);
+
+static const struct route {
+	const char *path;
+	handler get;
+	handler change; /* POST, PATCH and DELETE */
+	handler post;
+	const char *parameters[PARAMETERS_MAX + 1];
+} routes[] = {
+	{"/v1/status", api_get_status, NULL, NULL, {NULL}},
+	{"/v1/services", api_get_services, NULL, NULL, {NULL}},
+	{"/v1/services/{}", api_get_service, api_change_service, NULL, {"dry_run"}},
+	{"/v1/pools", api_get_pools, NULL, NULL, {NULL}},
+	{"/v1/pools/{}", api_get_pool, NULL, NULL, {NULL}},
+	{"/v1/pools/{}/backends/{}", api_get_backend, api_change_backend, NULL, {"dry_run"}},
+	{"/v1/backends", api_get_backends, NULL, NULL, {"pool"}},
+	{"/v1/drops", api_get_drops, NULL, NULL, {"all"}},
+	{"/v1/flows/lookup", api_get_lookup, NULL, NULL, {"proto", "source", "destination", "syn"}},
+	{"/v1/config", api_get_config, NULL, NULL, {NULL}},
+	{"/v1/reload", NULL, NULL, api_post_reload, {"dry_run"}},
+};
+
+enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
+
+/* Splits in place at '/', the first one left out. Returns the number of segments. */
+static size_t split(char *path, const char *segments[SEGMENTS_MAX])
+{
+	size_t count = 0;
+
+	if (*path != '/')
+		return 0;
+	while (path && count < SEGMENTS_MAX) {
+		*path++ = '\0';
+		segments[count++] = path;
+		path = strchr(path, '/');
+	}
+	return path ? 0 : count;
+}
+
+static bool route_matches(const struct route *route, const char *const *segments, size_t count,
+			  const char *args[2])
+{
+	char pattern[64];
+	const char *wanted[SEGMENTS_MAX];
+	size_t arg = 0;
+
+	snprintf(pattern, sizeof(pattern), "%s", route->path);
+	if (split(pattern, wanted) != count)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(wanted[i], "{}"))
+			args[arg++] = segments[i];
+		else if (strcmp(wanted[i], segments[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static handler handler_of(const struct route *route, const char *method)
+{
+	if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
+		return route->get;
+	if (!strcmp(method, "POST") && route->post)
+		return route->post;
+	if (!strcmp(method, "POST") || !strcmp(method, "PATCH") || !strcmp(method, "DELETE"))
+		return route->change;
+	return NULL;
+}
+
+static int check_parameters(struct call *call, const struct route *route)
+{
+	size_t count = 0;
+	const char *name;
+	json_t *value;
+
+	while (count < PARAMETERS_MAX && route->parameters[count])
+		count++;
+	json_object_foreach ((json_t *)call->request->query, name, value) {
+		const char *nearest = fault_nearest(name, route->parameters, count);
+		size_t i = 0;
+
+		while (i < count && strcmp(name, route->parameters[i]) != 0)
+			i++;
+		if (i < count)
+			continue;
+		fault_set(&call->fault, FAULT_USAGE, "%s: unknown parameter \"%s\"",
+			  call->request->path, name);
+		if (nearest)
+			fault_hint(&call->fault, "did you mean %s?", nearest);
+		return -1;
+	}
+	return 0;
+}
+
+static int no_such_path(struct call *call)
+{
+	const char *paths[ROUTE_COUNT], *nearest;
+
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		paths[i] = routes[i].path;
+	nearest = fault_nearest(call->request->path, paths, ROUTE_COUNT);
+	fault_set(&call->fault, FAULT_NOT_FOUND, "%s: there is no such path", call->request->path);
+	if (nearest)
+		fault_hint(&call->fault, "did you mean %s?", nearest);
+	return -1;
+}
+
+static int no_such_method(struct call *call, const struct route *route)
+{
+	call->reply->status = 405;
+	call->reply->allow = route->post     ? "POST"
+			     : route->change ? "GET, HEAD, POST, PATCH, DELETE"
+					     : "GET, HEAD";
+	fault_set(&call->fault, FAULT_USAGE, "%s: there is no %s of it", call->request->path,
+		  call->request->method);
+	return fault_hint(&call->fault, "it takes %s", call->reply->allow);
+}
+
+static int dispatch(struct call *call, char *path)
+{
+	const char *segments[SEGMENTS_MAX];
+	size_t count = split(path, segments);
+
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		handler run;
+
+		if (!count || !route_matches(&routes[i], segments, count, call->args))
+			continue;
+		run = handler_of(&routes[i], call->request->method);
+		if (!run)
+			return no_such_method(call, &routes[i]);
+		return check_parameters(call, &routes[i]) == 0 ? run(call) : -1;
+	}
+	return no_such_path(call);
+}
+
+static unsigned status_of(enum fault_code code)
+{
+	switch (code) {
+	case FAULT_USAGE:
+		return 400;
+	case FAULT_PERMISSION:
+		return 403;
+	case FAULT_NOT_FOUND:
+		return 404;
+	case FAULT_CONFLICT:
+		return 409;
+	case FAULT_TIMEOUT:
+		return 504;
+	default:
+		return 500;
+	}
+}
+
+void api_reply_fault(struct api_reply *reply, const struct fault *fault, const char *details)
+{
+	if (!reply->status)
+		reply->status = status_of(fault->code);
+	json_decref(reply->body);
+	reply->body = api_json_error(fault, details);
+}
+
+void api_answer(struct api_state *state, const struct api_request *request, struct api_reply *reply)
+{
+	struct call call = {.state = state, .request = request, .reply = reply};
+	char *path = strdup(request->path);
+	json_t *schema;
+
+	memset(reply, 0, sizeof(*reply));
+	if (!path)
+		fault_set(&call.fault, FAULT_FAILED, "request: out of memory");
+	if (!path || dispatch(&call, path) != 0)
+		api_reply_fault(reply, &call.fault, call.details);
+	free(path);
+	free(call.details);
+	if (!reply->body)
+		return;
+	schema = json_pack("{s:i}", "schema", API_SCHEMA);
+	json_object_update(schema, reply->body);
+	json_decref(reply->body);
+	reply->body = schema;
+}

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * controller: see controller.h. Two models: `base` is the file as read last, `running` is the base
+ * with the overrides applied, and carries the state. A change builds a new running model aside, so
+ * that it is made whole or not at all.
+ */
+#include "controller.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agents.h"
+#include "config.h"
+#include "log.h"
+#include "neighbour.h"
+#include "plan.h"
+#include "publish.h"
+#include "sweep.h"
+
+enum {
+	/* The first round waits for this long for checks and next hops, so that it need not move
+	 * anyone that the second would move back. */
+	START_WAIT_US = 1200 * 1000,
+	RETRY_US = 5 * 1000 * 1000,
+	SWEEP_US = 10 * 1000 * 1000,
+};
+
+struct controller {
+	sd_event *event;
+	char *config_path;
+	char *state_path;
+	int lock_fd;
+	struct dataplane *dp;
+	struct publish *publish;
+	struct neighbours *neighbours;
+	struct agents *agents;
+	struct model *base;
+	struct model *running;
+	struct overrides *overrides;
+	uint64_t *tracked; /* by pool index, of the last sweep */
+	uint64_t started_ms;
+	bool starting;
+	struct log_limit publish_limit;
+	sd_event_source *publish_source;
+	sd_event_source *start_source;
+	sd_event_source *retry_source;
+	sd_event_source *sweep_source;
+};
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+const struct model *controller_model(const struct controller *controller)
+{
+	return controller->running;
+}
+
+struct dataplane *controller_dataplane(const struct controller *controller)
+{
+	return controller->dp;
+}
+
+uint64_t controller_uptime_ms(const struct controller *controller)
+{
+	return clock_ms(CLOCK_MONOTONIC) - controller->started_ms;
+}
+
+size_t controller_override_count(const struct controller *controller)
+{
+	return overrides_count(controller->overrides);
+}
+
+/* ---- publishing ---- */
+
+static void mark_dirty(struct controller *controller)
+{
+	if (!controller->starting)
+		sd_event_source_set_enabled(controller->publish_source, SD_EVENT_ONESHOT);
+}
+
+static void publish_now(struct controller *controller)
+{
+	struct fault fault = {0};
+	uint32_t suppressed;
+
+	if (publish_run(controller->publish, controller->running, &fault) == 0)
+		return;
+	if (log_allowed(&controller->publish_limit, clock_ms(CLOCK_MONOTONIC), &suppressed))
+		log_err("%s%s%s", fault.message, fault.hint[0] ? "; " : "", fault.hint);
+	sd_event_source_set_time_relative(controller->retry_source, RETRY_US);
+	sd_event_source_set_enabled(controller->retry_source, SD_EVENT_ONESHOT);
+}
+
+static int on_publish(sd_event_source *source, void *context)
+{
+	(void)source;
+	publish_now(context);
+	return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	publish_now(context);
+	return 0;
+}
+
+static void start_end(struct controller *controller)
+{
+	controller->starting = false;
+	sd_event_source_set_enabled(controller->start_source, SD_EVENT_OFF);
+	mark_dirty(controller);
+}
+
+static int on_start_over(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	start_end(context);
+	return 0;
+}
+
+/* ---- news of backends ---- */
+
+static void news_arrived(struct controller *controller, bool changed)
+{
+	if (controller->starting && agents_all_heard(controller->agents))
+		start_end(controller);
+	else if (changed)
+		mark_dirty(controller);
+}
+
+static struct backend *find_backend(const struct controller *controller, const char *pool_name,
+				    const char *name, struct pool **pool)
+{
+	*pool = model_pool_find(controller->running, pool_name);
+	return *pool ? pool_backend_find(*pool, name) : NULL;
+}
+
+static void on_checked(void *context, const char *pool_name, const char *name,
+		       enum health_state health, const char *reason)
+{
+	struct controller *controller = context;
+	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
+	struct pool *pool;
+	struct backend *backend = find_backend(controller, pool_name, name, &pool);
+
+	if (!backend)
+		return;
+	backend->checked_ms = now_ms;
+	news_arrived(controller, model_set_backend_health(pool, backend, health, reason, now_ms));
+}
+
+static void on_moved(void *context, const char *pool_name, const char *name,
+		     const struct next_hop *hop)
+{
+	struct controller *controller = context;
+	struct pool *pool;
+	struct backend *backend = find_backend(controller, pool_name, name, &pool);
+
+	if (!backend)
+		return;
+	if (!hop->resolved)
+		log_warn("backend %s/%s: no next hop: %s; it takes no traffic", pool_name, name,
+			 hop->why);
+	else if (!backend->hop.resolved)
+		log_info("backend %s/%s: next hop %02x:%02x:%02x:%02x:%02x:%02x on interface %u",
+			 pool_name, name, hop->destination_mac[0], hop->destination_mac[1],
+			 hop->destination_mac[2], hop->destination_mac[3], hop->destination_mac[4],
+			 hop->destination_mac[5], hop->ifindex);
+	backend->hop = *hop;
+	news_arrived(controller, true);
+}
+
+/* ---- sweeping ---- */
+
+static void sweep_report(struct controller *controller)
+{
+	struct model *model = controller->running;
+
+	for (size_t p = 0; p < model->pool_count; p++)
+		model->pools[p]->tracked_flows = controller->tracked[model->pools[p]->index];
+}
+
+static int on_sweep(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct controller *controller = context;
+	int64_t live = sweep_run(controller->dp, controller->tracked);
+
+	(void)usec;
+	if (live < 0)
+		log_warn("flow table: sweeping it: %s", strerror((int)-live));
+	sweep_report(controller);
+	publish_settle(controller->publish, controller->running);
+	sd_event_source_set_time_relative(source, SWEEP_US);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* ---- models ---- */
+
+/* A backend that is the same in the new model goes on with what is known of it. */
+static void carry_backend(const struct pool *old_pool, const struct pool *pool,
+			  struct backend *backend)
+{
+	const struct backend *old = pool_backend_find(old_pool, backend->name);
+
+	if (!old || !addr_equal(&old->address, &backend->address))
+		return;
+	backend->hop = old->hop;
+	backend->index = old->index;
+	backend->slots = old->slots;
+	if (old_pool->check.type != pool->check.type)
+		return;
+	backend->health = old->health;
+	memcpy(backend->reason, old->reason, sizeof(backend->reason));
+	backend->since_ms = old->since_ms;
+	backend->checked_ms = old->checked_ms;
+}
+
+static void carry_state(const struct model *from, struct model *to)
+{
+	for (size_t p = 0; p < to->pool_count; p++) {
+		struct pool *pool = to->pools[p];
+		const struct pool *old = model_pool_find(from, pool->name);
+
+		if (!old)
+			continue;
+		pool->index = old->index;
+		pool->table_digest = old->table_digest;
+		pool->unsettled_slots = old->unsettled_slots;
+		pool->tracked_flows = old->tracked_flows;
+		for (size_t b = 0; b < pool->backend_count; b++)
+			carry_backend(old, pool, pool->backends[b]);
+	}
+	for (size_t s = 0; s < to->service_count; s++) {
+		const struct service *old = model_service_find(from, to->services[s]->name);
+
+		if (old)
+			to->services[s]->index = old->index;
+	}
+}
+
+static void log_plan(const struct plan *plan, const char *who)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		log_info("%s: %s %s%s%s", who, plan_step_text(&plan->steps[i]),
+			 plan->steps[i].object, plan->steps[i].detail[0] ? ": " : "",
+			 plan->steps[i].detail);
+}
+
+static json_t *plan_json(const struct plan *plan)
+{
+	json_t *report = json_array();
+
+	for (size_t i = 0; report && i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		json_array_append_new(report,
+				      json_pack("{s:s, s:s, s:s}", "change", plan_step_text(step),
+						"object", step->object, "detail", step->detail));
+	}
+	return report;
+}
+
+static void take_running(struct controller *controller, struct model *model)
+{
+	carry_state(controller->running, model);
+	model_free(controller->running);
+	controller->running = model;
+	agents_sync(controller->agents, model);
+	mark_dirty(controller);
+}
+
+/* Takes over `model` and `overrides` in any case; saves what is new before it takes effect. */
+static int controller_switch(struct controller *controller, struct model *model,
+			     struct overrides *overrides, const char *who, bool dry_run,
+			     json_t **report, struct fault *fault)
+{
+	struct plan plan;
+	int rc = plan_make(&plan, controller->running, model);
+
+	if (rc < 0) {
+		fault_set(fault, FAULT_FAILED, "comparing with the running state: %s",
+			  strerror(-rc));
+		goto keep;
+	}
+	if (report)
+		*report = plan_json(&plan);
+	if (!dry_run)
+		rc = overrides_save(overrides, controller->state_path, fault);
+	if (rc == 0 && !dry_run) {
+		log_plan(&plan, who);
+		overrides_free(controller->overrides);
+		controller->overrides = overrides;
+		take_running(controller, model);
+		plan_destroy(&plan);
+		return 0;
+	}
+	plan_destroy(&plan);
+keep:
+	model_free(model);
+	overrides_free(overrides);
+	return rc;
+}
+
+int controller_change(struct controller *controller, const struct change *change, const char *who,
+		      bool dry_run, json_t **report, struct fault *fault)
+{
+	struct overrides *overrides = overrides_copy(controller->overrides);
+	struct model *model;
+
+	if (!overrides)
+		return fault_set(fault, FAULT_FAILED, "taking the change: %s", strerror(ENOMEM));
+	if (overrides_add(overrides, controller->base, change, fault) < 0) {
+		overrides_free(overrides);
+		return -1;
+	}
+	model = overrides_apply(overrides, controller->base, fault);
+	if (!model) {
+		overrides_free(overrides);
+		return -1;
+	}
+	return controller_switch(controller, model, overrides, who, dry_run, report, fault);
+}
+
+/* ---- the file ---- */
+
+static struct model *read_file(const char *path, char **errors_text, struct fault *fault)
+{
+	struct config_errors errors = {0};
+	char *text = NULL;
+	struct model *model = config_load(path, &text, &errors);
+
+	if (!model) {
+		const struct config_error *first = &errors.items[0];
+
+		if (first->line)
+			fault_set(fault, FAULT_USAGE, "%s:%u:%u: %s%s", path, first->line,
+				  first->column, first->what,
+				  errors.count > 1 ? " (and more)" : "");
+		else
+			fault_set(fault, FAULT_USAGE, "%s: %s", path, first->what);
+		fault_hint(fault, "`lbctl config check %s` shows every error in its place", path);
+		if (errors_text)
+			*errors_text = config_errors_format(&errors, path, text, false);
+	}
+	config_errors_free(&errors);
+	free(text);
+	return model;
+}
+
+/* What is fixed when the data plane is attached and now differs from the file. */
+static void warn_fixed(const struct controller *controller, const struct model *model)
+{
+	const struct lb_settings *settings = dataplane_settings(controller->dp);
+	const struct lb_limits *have = &settings->limits, *want = &model->global.limits;
+	const char *hint = "fixed when the data plane was attached; to change it: lbload detach, "
+			   "clean and attach";
+
+	if (model->global.hash_seed_set &&
+	    memcmp(model->global.hash_seed, settings->hash_seed, LB_SEED_SIZE) != 0)
+		log_warn("global.hash_seed differs from the data plane's, which stays (%s)", hint);
+	if (want->flows != have->flows)
+		log_warn("global.limits.flows is %u, the data plane has %u (%s)", want->flows,
+			 have->flows, hint);
+	if (want->backends != have->backends)
+		log_warn("global.limits.backends is %u, the data plane has %u (%s)", want->backends,
+			 have->backends, hint);
+	if (want->services != have->services)
+		log_warn("global.limits.services is %u, the data plane has %u (%s)", want->services,
+			 have->services, hint);
+}
+
+static void on_dropped(void *context, const char *object)
+{
+	(void)context;
+	log_warn("%s: the file changed it, so the change made at run time is dropped", object);
+}
+
+int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
+		      char **errors_text, struct fault *fault)
+{
+	struct model *base = read_file(controller->config_path, errors_text, fault);
+	struct overrides *overrides = base ? overrides_copy(controller->overrides) : NULL;
+	struct model *model;
+
+	if (!base) {
+		log_err("reload by %s: %s; nothing is changed", who, fault->message);
+		return -1;
+	}
+	if (!overrides) {
+		model_free(base);
+		return fault_set(fault, FAULT_FAILED, "reload: %s", strerror(ENOMEM));
+	}
+	overrides_rebase(overrides, base, dry_run ? NULL : on_dropped, NULL);
+	model = overrides_apply(overrides, base, fault);
+	if (!model) {
+		overrides_free(overrides);
+		model_free(base);
+		return -1;
+	}
+	if (controller_switch(controller, model, overrides, who, dry_run, report, fault) < 0) {
+		model_free(base);
+		return -1;
+	}
+	if (dry_run) {
+		model_free(base);
+		return 0;
+	}
+	model_free(controller->base);
+	controller->base = base;
+	warn_fixed(controller, base);
+	log_info("reload by %s: done", who);
+	return 0;
+}
+
+/* ---- start and stop ---- */
+
+/* One controller per data plane: two would undo each other's changes. */
+static int lock_data_plane(struct controller *controller, const char *pin_dir, struct fault *fault)
+{
+	controller->lock_fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (controller->lock_fd < 0)
+		return fault_set(fault, fault_code_of_errno(errno), "%s: opening: %s", pin_dir,
+				 strerror(errno));
+	if (flock(controller->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	fault_set(fault, FAULT_CONFLICT, "%s: another lbd manages this data plane", pin_dir);
+	return fault_hint(fault, "stop it first, or give this one its own --pin-dir and --socket");
+}
+
+static int timer_add(struct controller *controller, uint64_t after_us, sd_event_time_handler_t each,
+		     int enabled, sd_event_source **source)
+{
+	int rc = sd_event_add_time_relative(controller->event, source, CLOCK_MONOTONIC, after_us, 0,
+					    each, controller);
+
+	return rc < 0 ? rc : sd_event_source_set_enabled(*source, enabled);
+}
+
+static int sources_add(struct controller *controller, struct fault *fault)
+{
+	int rc = sd_event_add_defer(controller->event, &controller->publish_source, on_publish,
+				    controller);
+
+	if (rc >= 0)
+		rc = sd_event_source_set_enabled(controller->publish_source, SD_EVENT_OFF);
+	/* After everything else that the same turn of the loop has to tell. */
+	if (rc >= 0)
+		rc = sd_event_source_set_priority(controller->publish_source,
+						  SD_EVENT_PRIORITY_IDLE);
+	if (rc >= 0)
+		rc = timer_add(controller, START_WAIT_US, on_start_over, SD_EVENT_ONESHOT,
+			       &controller->start_source);
+	if (rc >= 0)
+		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
+			       &controller->retry_source);
+	if (rc >= 0)
+		rc = timer_add(controller, SWEEP_US, on_sweep, SD_EVENT_ONESHOT,
+			       &controller->sweep_source);
+	return rc < 0 ? fault_set(fault, FAULT_FAILED, "event loop: %s", strerror(-rc)) : 0;
+}
+
+static int open_state(struct controller *controller, const struct controller_options *options,
+		      struct fault *fault)
+{
+	if (mkdir(options->state_dir, 0700) < 0 && errno != EEXIST) {
+		fault_set(fault, fault_code_of_errno(errno), "%s: making the state directory: %s",
+			  options->state_dir, strerror(errno));
+		return fault_hint(fault, "make it, or name another with --state-dir");
+	}
+	if (asprintf(&controller->state_path, "%s/state.json", options->state_dir) < 0) {
+		controller->state_path = NULL;
+		return fault_set(fault, FAULT_FAILED, "state: %s", strerror(ENOMEM));
+	}
+	controller->overrides = overrides_load(controller->state_path, fault);
+	if (!controller->overrides)
+		return -1;
+	/* The file may have changed while no lbd ran. */
+	overrides_rebase(controller->overrides, controller->base, on_dropped, NULL);
+	controller->running = overrides_apply(controller->overrides, controller->base, fault);
+	return controller->running ? 0 : -1;
+}
+
+static int open_data_plane(struct controller *controller, const char *pin_dir, struct fault *fault)
+{
+	controller->dp = dataplane_open(pin_dir, false, fault);
+	if (!controller->dp || lock_data_plane(controller, pin_dir, fault) < 0)
+		return -1;
+	controller->tracked = calloc(dataplane_settings(controller->dp)->limits.services + 1UL,
+				     sizeof(*controller->tracked));
+	if (!controller->tracked)
+		return fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
+	controller->publish = publish_create(controller->dp, fault);
+	return controller->publish ? 0 : -1;
+}
+
+struct controller *controller_create(sd_event *event, const struct controller_options *options,
+				     struct fault *fault)
+{
+	struct controller *controller = calloc(1, sizeof(*controller));
+	const struct agents_listener listener = {controller, on_checked, on_moved};
+	char *errors = NULL;
+
+	if (!controller) {
+		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
+		return NULL;
+	}
+	controller->event = event;
+	controller->lock_fd = -1;
+	controller->started_ms = clock_ms(CLOCK_MONOTONIC);
+	controller->starting = true;
+	controller->publish_limit = (struct log_limit){.burst = 3, .interval_ms = 60 * 1000};
+	controller->config_path = strdup(options->config_path);
+	if (!controller->config_path) {
+		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
+		goto fail;
+	}
+	controller->base = read_file(options->config_path, &errors, fault);
+	if (errors)
+		fputs(errors, stderr);
+	free(errors);
+	if (!controller->base || open_data_plane(controller, options->pin_dir, fault) < 0 ||
+	    open_state(controller, options, fault) < 0 || sources_add(controller, fault) < 0)
+		goto fail;
+	warn_fixed(controller, controller->base);
+	publish_adopt(controller->publish, controller->running);
+	controller->neighbours = neighbours_create(event, fault);
+	if (!controller->neighbours)
+		goto fail;
+	controller->agents = agents_create(event, controller->neighbours, &listener);
+	if (!controller->agents) {
+		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
+		goto fail;
+	}
+	agents_sync(controller->agents, controller->running);
+	news_arrived(controller, false);
+	return controller;
+fail:
+	controller_free(controller);
+	return NULL;
+}
+
+void controller_free(struct controller *controller)
+{
+	if (!controller)
+		return;
+	sd_event_source_disable_unref(controller->publish_source);
+	sd_event_source_disable_unref(controller->start_source);
+	sd_event_source_disable_unref(controller->retry_source);
+	sd_event_source_disable_unref(controller->sweep_source);
+	agents_free(controller->agents);
+	neighbours_free(controller->neighbours);
+	publish_free(controller->publish);
+	dataplane_close(controller->dp);
+	if (controller->lock_fd >= 0)
+		close(controller->lock_fd);
+	model_free(controller->running);
+	model_free(controller->base);
+	overrides_free(controller->overrides);
+	free(controller->tracked);
+	free(controller->state_path);
+	free(controller->config_path);
+	free(controller);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * controller: what lbd does. Keeps the running model (file plus overrides), feeds it with the
+ * results of probes and next hops, and has every change of it published.
+ *
+ *   file, API -> model --.
+ *   probe -> health ------+-> publish -> maps
+ *   neighbour ------------'
+ *
+ * One thread, one sd-event loop. Several changes within one turn of the loop are published
+ * together.
+ */
+#ifndef LIMPET_CONTROLLER_H
+#define LIMPET_CONTROLLER_H
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "dataplane.h"
+#include "fault.h"
+#include "model.h"
+#include "overrides.h"
+
+struct controller;
+
+struct controller_options {
+	const char *config_path;
+	const char *state_dir;
+	const char *pin_dir;
+};
+
+/* Opens the data plane, reads file and state, adopts what the maps hold, publishes the difference,
+ * and starts probes. A wrong file is printed to stderr whole and yields FAULT_USAGE. */
+struct controller *controller_create(sd_event *event, const struct controller_options *options,
+				     struct fault *fault);
+/* Stops. The data plane goes on forwarding as it is. NULL is fine. */
+void controller_free(struct controller *controller);
+
+/* Borrowed until the next change. */
+const struct model *controller_model(const struct controller *controller);
+struct dataplane *controller_dataplane(const struct controller *controller);
+uint64_t controller_uptime_ms(const struct controller *controller);
+size_t controller_override_count(const struct controller *controller);
+
+/*
+ * One change through the API. With `dry_run` nothing changes. `*report` (unless NULL) becomes an
+ * array of objects {"change": "add backend", "object": "web/web3"}, in the order in which they are
+ * (or would be) made; the caller releases it. `who` is for the log: "uid 0".
+ */
+int controller_change(struct controller *controller, const struct change *change, const char *who,
+		      bool dry_run, json_t **report, struct fault *fault);
+
+/* Reads the file again. A bad file changes nothing: FAULT_USAGE, the fault's message holding the
+ * first error and `*errors_text` (unless NULL) all of them as config_errors_format prints them. */
+int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
+		      char **errors_text, struct fault *fault);
+
+#endif

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * dataplane: making, pinning and opening the maps, and loading the program on them.
+ *
+ * Access to the maps is in dataplane_maps.c and dataplane_flows.c, questions to the program in
+ * dataplane_explain.c, interfaces in attach.c.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capability.h"
+#include "dataplane_log.h"
+#include "dataplane_private.h"
+#include "lb.skel.h"
+#include "log.h"
+#include "siphash.h"
+#include "version.h"
+
+static const struct {
+	const char *name;
+	uint32_t key_size;
+	uint32_t value_size;
+} shapes[MAP_COUNT] = {
+#define MAP_SHAPE(name, key, value, entries) [MAP_##name] = {#name, sizeof(key), sizeof(value)},
+	DATAPLANE_MAPS(MAP_SHAPE)
+#undef MAP_SHAPE
+};
+
+static uint32_t map_entries(enum dataplane_map map, const struct lb_limits *l)
+{
+	switch (map) {
+#define MAP_ENTRIES(name, key, value, entries)                                                     \
+	case MAP_##name:                                                                           \
+		return (entries);
+		DATAPLANE_MAPS(MAP_ENTRIES)
+#undef MAP_ENTRIES
+	case MAP_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static void skeleton_maps(struct lb_bpf *copy, struct bpf_map *maps[MAP_COUNT])
+{
+#define MAP_OF_SKELETON(name, key, value, entries) maps[MAP_##name] = copy->maps.name;
+	DATAPLANE_MAPS(MAP_OF_SKELETON)
+#undef MAP_OF_SKELETON
+}
+
+static int pin_path(char out[DATAPLANE_PATH_SIZE], const char *pin_dir, const char *name)
+{
+	int size = snprintf(out, DATAPLANE_PATH_SIZE, "%s/%s", pin_dir, name);
+
+	return size < DATAPLANE_PATH_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+/* "object: attempt: cause" for an errno, with the capability that lacks where that is the cause. */
+static int fault_errno(struct fault *fault, int error, const char *object, const char *attempt)
+{
+	const char *lacking = error == EPERM || error == EACCES ? capability_lacking() : NULL;
+
+	fault_set(fault, fault_code_of_errno(error), "%s: %s: %s%s%s", object, attempt,
+		  strerror(error), lacking ? ", lacking " : "", lacking ? lacking : "");
+	if (error == EPERM || error == EACCES)
+		fault_hint(fault, "run it as root, or with CAP_BPF and CAP_NET_ADMIN");
+	return -1;
+}
+
+/* ---- copies of the program ---- */
+
+static struct lb_bpf *skeleton_open(const struct lb_settings *settings, bool read_only,
+				    struct fault *fault)
+{
+	struct lb_bpf *copy;
+	uint64_t keys[LB_HASH_KEYS];
+
+	dataplane_log_begin();
+	copy = lb_bpf__open();
+	if (!copy) {
+		fault_errno(fault, errno, "packet program", "reading it");
+		return NULL;
+	}
+	siphash_expand(settings->hash_seed, keys);
+	for (int i = 0; i < LB_HASH_KEYS; i++)
+		copy->rodata->hash_keys[i] = keys[i];
+	copy->rodata->read_only = read_only;
+	return copy;
+}
+
+struct lb_bpf *dataplane_copy_open(struct dataplane *dp, bool read_only, struct fault *fault)
+{
+	struct lb_bpf *copy = skeleton_open(&dp->settings, read_only, fault);
+	struct bpf_map *maps[MAP_COUNT];
+
+	if (!copy)
+		return NULL;
+	skeleton_maps(copy, maps);
+	for (int i = 0; i < MAP_COUNT; i++) {
+		int err = bpf_map__reuse_fd(maps[i], dp->fds[i]);
+
+		if (err) {
+			fault_errno(fault, -err, dp->pin_dir, shapes[i].name);
+			lb_bpf__destroy(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+void dataplane_copy_free(struct lb_bpf *copy)
+{
+	lb_bpf__destroy(copy);
+}
+
+int dataplane_copy_load(const struct dataplane *dp, struct lb_bpf *copy, struct fault *fault)
+{
+	/* Before 5.11 memory of maps counted against this limit; since then it is harmless. */
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	int err;
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	dataplane_log_begin();
+	err = -lb_bpf__load(copy);
+	/* The program does not read `settings`; bound to it, they say whose program it is. */
+	if (!err && bpf_prog_bind_map(bpf_program__fd(copy->progs.limpet),
+				      bpf_map__fd(copy->maps.settings), NULL))
+		err = errno;
+	if (!err)
+		return 0;
+	fault_errno(fault, err, dp->pin_dir, "loading the packet program and its maps");
+	if (err == ENOMEM || err == E2BIG)
+		fault_hint(fault, "there is not enough memory for maps of these sizes: lower "
+				  "`global.limits` in the configuration");
+	if (err != EPERM && err != EACCES)
+		dataplane_log_show();
+	return -1;
+}
+
+int dataplane_program_fd(const struct dataplane *dp)
+{
+	return dp->program ? bpf_program__fd(dp->program->progs.limpet) : -1;
+}
+
+struct bpf_object *dataplane_object(struct dataplane *dp, struct fault *fault)
+{
+	dataplane_copy_free(dp->unloaded);
+	dp->unloaded = dataplane_copy_open(dp, false, fault);
+	return dp->unloaded ? dp->unloaded->obj : NULL;
+}
+
+/* ---- the directory ---- */
+
+static int pin_dir_valid(const char *pin_dir, struct fault *fault)
+{
+	char parent[DATAPLANE_PATH_SIZE];
+	struct statfs fs;
+	size_t size = strlen(pin_dir);
+
+	if (pin_dir[0] != '/' || size < 2 || pin_dir[size - 1] == '/')
+		return fault_set(fault, FAULT_USAGE,
+				 "pin directory %s: it must be an absolute path without a slash at "
+				 "its end",
+				 pin_dir);
+	if (size >= sizeof(((struct dataplane *)NULL)->pin_dir))
+		return fault_set(fault, FAULT_USAGE, "pin directory %s: the path is too long",
+				 pin_dir);
+	snprintf(parent, sizeof(parent), "%s", pin_dir);
+	*(strrchr(parent, '/') + (strrchr(parent, '/') == parent)) = '\0';
+	if (statfs(parent, &fs) < 0)
+		return fault_errno(fault, errno, pin_dir, "looking for its parent directory");
+	if (fs.f_type != BPF_FS_MAGIC) {
+		fault_set(fault, FAULT_FAILED,
+			  "pin directory %s: %s is not on a BPF file system, which pins need",
+			  pin_dir, parent);
+		return fault_hint(fault, "mount -t bpf bpf %s",
+				  strncmp(parent, "/sys/fs/bpf", 11) ? parent : "/sys/fs/bpf");
+	}
+	return 0;
+}
+
+/* Removes what dataplane_pin makes, `settings` first: without it, the rest is only a leftover. */
+static int pins_remove(const char *pin_dir)
+{
+	char path[DATAPLANE_PATH_SIZE];
+	int err = 0;
+
+	for (int i = 0; i < MAP_COUNT; i++)
+		if (!pin_path(path, pin_dir, shapes[i].name) && unlink(path) < 0 && errno != ENOENT)
+			err = -errno;
+	if (!pin_path(path, pin_dir, DATAPLANE_PROGRAM_PIN) && unlink(path) < 0 && errno != ENOENT)
+		err = -errno;
+	return err;
+}
+
+/* Makes the directory, or takes one that holds no data plane. `*made` says which. */
+static int pin_dir_claim(const char *pin_dir, bool *made, struct fault *fault)
+{
+	char path[DATAPLANE_PATH_SIZE];
+
+	*made = mkdir(pin_dir, 0700) == 0;
+	if (!*made && errno != EEXIST)
+		return fault_errno(fault, errno, pin_dir, "making the pin directory");
+	if (*made)
+		return 0;
+	if (!pin_path(path, pin_dir, shapes[MAP_settings].name) && access(path, F_OK) == 0) {
+		fault_set(fault, FAULT_CONFLICT,
+			  "pin directory %s: there is a data plane in it already", pin_dir);
+		return fault_hint(fault, "give this instance a directory of its own with "
+					 "--pin-dir, or remove the old one with `lbload clean`");
+	}
+	/* Somebody died half-way through dataplane_create or dataplane_unpin. */
+	if (pins_remove(pin_dir))
+		return fault_errno(fault, EBUSY, pin_dir, "removing leftovers in it");
+	return 0;
+}
+
+static int pin(const struct dataplane *dp, int fd, const char *name, struct fault *fault)
+{
+	char path[DATAPLANE_PATH_SIZE];
+
+	if (pin_path(path, dp->pin_dir, name) || bpf_obj_pin(fd, path) || chmod(path, 0600))
+		return fault_errno(fault, errno, dp->pin_dir, name);
+	return 0;
+}
+
+int dataplane_program_publish(struct dataplane *dp, struct fault *fault)
+{
+	char path[DATAPLANE_PATH_SIZE], next[DATAPLANE_PATH_SIZE];
+	const uint32_t zero = 0;
+
+	if (pin_path(path, dp->pin_dir, DATAPLANE_PROGRAM_PIN) ||
+	    pin_path(next, dp->pin_dir, DATAPLANE_PROGRAM_PIN "-next"))
+		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, "pinning the program");
+	unlink(next);
+	if (pin(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN "-next", fault))
+		return -1;
+	if (rename(next, path))
+		return fault_errno(fault, errno, dp->pin_dir, "pinning the program");
+	memset(dp->settings.version, 0, sizeof(dp->settings.version));
+	snprintf(dp->settings.version, sizeof(dp->settings.version), "%s", LIMPET_VERSION);
+	if (bpf_map_update_elem(dp->fds[MAP_settings], &zero, &dp->settings, BPF_ANY))
+		return fault_errno(fault, errno, dp->pin_dir, "writing the settings");
+	return 0;
+}
+
+static int pin_all(struct dataplane *dp, struct fault *fault)
+{
+	const uint32_t zero = 0;
+
+	if (pin(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN, fault))
+		return -1;
+	if (bpf_map_update_elem(dp->fds[MAP_settings], &zero, &dp->settings, BPF_ANY))
+		return fault_errno(fault, errno, dp->pin_dir, "writing the settings");
+	for (int i = MAP_COUNT - 1; i >= 0; i--)
+		if (pin(dp, dp->fds[i], shapes[i].name, fault))
+			return -1;
+	return 0;
+}
+
+/* ---- handles ---- */
+
+static struct dataplane *handle_create(const char *pin_dir, struct fault *fault)
+{
+	struct dataplane *dp = calloc(1, sizeof(*dp));
+
+	if (!dp) {
+		fault_errno(fault, ENOMEM, pin_dir, "opening the data plane");
+		return NULL;
+	}
+	snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s", pin_dir);
+	dp->cpu_count = libbpf_num_possible_cpus();
+	for (int i = 0; i < MAP_COUNT; i++)
+		dp->fds[i] = -1;
+	return dp;
+}
+
+void dataplane_close(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	dataplane_arrays_unmap(dp);
+	dataplane_copy_free(dp->explainer);
+	dataplane_copy_free(dp->unloaded);
+	dataplane_copy_free(dp->program);
+	for (int i = 0; i < MAP_COUNT; i++)
+		if (dp->fds[i] >= 0)
+			close(dp->fds[i]);
+	free(dp);
+}
+
+const struct lb_settings *dataplane_settings(const struct dataplane *dp)
+{
+	return &dp->settings;
+}
+
+static int settings_fill(struct lb_settings *out, const struct lb_settings *wanted,
+			 const char *pin_dir, struct fault *fault)
+{
+	static const uint8_t none[LB_SEED_SIZE];
+	struct timespec now;
+
+	*out = (struct lb_settings){.layout = LB_LAYOUT, .limits = wanted->limits};
+	memcpy(out->hash_seed, wanted->hash_seed, sizeof(out->hash_seed));
+	if (!memcmp(out->hash_seed, none, sizeof(none)) &&
+	    getrandom(out->hash_seed, sizeof(out->hash_seed), 0) != sizeof(out->hash_seed))
+		return fault_errno(fault, errno, pin_dir, "making a hash seed");
+	clock_gettime(CLOCK_REALTIME, &now);
+	out->made_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	snprintf(out->pin_dir, sizeof(out->pin_dir), "%s", pin_dir);
+	snprintf(out->version, sizeof(out->version), "%s", LIMPET_VERSION);
+	return 0;
+}
+
+static int limits_valid(const struct lb_limits *limits, struct fault *fault)
+{
+	if (!limits->backends || limits->backends > LB_BACKENDS_MAX || !limits->services ||
+	    limits->services > UINT32_MAX / 64 || !limits->counters || !limits->slots ||
+	    limits->slots % LB_SLOT_BLOCK)
+		return fault_set(fault, FAULT_USAGE,
+				 "limits: backends must be 1 to %d, services and counters at least "
+				 "1, slots a multiple of %d",
+				 LB_BACKENDS_MAX, LB_SLOT_BLOCK);
+	return 0;
+}
+
+/* The maps of `dp`, made by loading the program that uses them. */
+static int maps_create(struct dataplane *dp, struct fault *fault)
+{
+	struct bpf_map *maps[MAP_COUNT];
+
+	dp->program = skeleton_open(&dp->settings, false, fault);
+	if (!dp->program)
+		return -1;
+	skeleton_maps(dp->program, maps);
+	for (int i = 0; i < MAP_COUNT; i++)
+		bpf_map__set_max_entries(maps[i], map_entries(i, &dp->settings.limits));
+	if (dataplane_copy_load(dp, dp->program, fault))
+		return -1;
+	for (int i = 0; i < MAP_COUNT; i++) {
+		dp->fds[i] = fcntl(bpf_map__fd(maps[i]), F_DUPFD_CLOEXEC, 0);
+		if (dp->fds[i] < 0)
+			return fault_errno(fault, errno, dp->pin_dir, shapes[i].name);
+	}
+	return 0;
+}
+
+static int map_arrays_fault(struct dataplane *dp, struct fault *fault)
+{
+	int err = dataplane_arrays_map(dp);
+
+	return err ? fault_errno(fault, -err, dp->pin_dir, "mapping its arrays into memory") : 0;
+}
+
+struct dataplane *dataplane_create(const char *pin_dir, const struct lb_settings *settings,
+				   struct fault *fault)
+{
+	struct dataplane *dp;
+	bool made = false;
+
+	if (limits_valid(&settings->limits, fault) || pin_dir_valid(pin_dir, fault))
+		return NULL;
+	dp = handle_create(pin_dir, fault);
+	if (!dp)
+		return NULL;
+	if (settings_fill(&dp->settings, settings, pin_dir, fault) || maps_create(dp, fault) ||
+	    map_arrays_fault(dp, fault) || pin_dir_claim(pin_dir, &made, fault))
+		goto err;
+	if (pin_all(dp, fault)) {
+		pins_remove(pin_dir);
+		if (made)
+			rmdir(pin_dir);
+		goto err;
+	}
+	return dp;
+err:
+	dataplane_close(dp);
+	return NULL;
+}
+
+static uint64_t map_memory(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file) && sscanf(line, "memlock: %llu", &bytes) != 1)
+		;
+	fclose(file);
+	return bytes;
+}
+
+uint64_t dataplane_memory_bytes(const struct dataplane *dp)
+{
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < MAP_COUNT; i++)
+		bytes += map_memory(dp->fds[i]);
+	return bytes;
+}
+
+/* ---- opening what is there ---- */
+
+static int open_pin(struct dataplane *dp, enum dataplane_map map, struct fault *fault)
+{
+	char path[DATAPLANE_PATH_SIZE];
+
+	if (pin_path(path, dp->pin_dir, shapes[map].name))
+		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, shapes[map].name);
+	dp->fds[map] = bpf_obj_get(path);
+	if (dp->fds[map] >= 0)
+		return 0;
+	if (errno != ENOENT)
+		return fault_errno(fault, errno, path, "opening the map");
+	if (map == MAP_settings) {
+		fault_set(fault, FAULT_NOT_FOUND, "pin directory %s: there is no data plane in it",
+			  dp->pin_dir);
+		return fault_hint(fault, "make one with `lbload attach IF`, or name another "
+					 "directory with --pin-dir");
+	}
+	fault_set(fault, FAULT_CONFLICT, "pin directory %s: the map %s is missing", dp->pin_dir,
+		  shapes[map].name);
+	return fault_hint(fault, "the pins were tampered with: `lbload detach` the interfaces, "
+				 "`lbload clean`, and attach again");
+}
+
+static int other_layout(const char *pin_dir, const char *what, struct fault *fault)
+{
+	fault_set(fault, FAULT_CONFLICT,
+		  "pin directory %s: its data plane has another layout than this build's (%d): %s",
+		  pin_dir, LB_LAYOUT, what);
+	return fault_hint(fault, "with the version that made it, `lbload detach` its interfaces "
+				 "and `lbload clean`; then `lbload attach` with this one");
+}
+
+static int shape_check(struct dataplane *dp, enum dataplane_map map, struct fault *fault)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info), entries = map_entries(map, &dp->settings.limits);
+	char what[160];
+
+	if (bpf_obj_get_info_by_fd(dp->fds[map], &info, &size))
+		return fault_errno(fault, errno, dp->pin_dir, shapes[map].name);
+	if (info.key_size == shapes[map].key_size && info.value_size == shapes[map].value_size &&
+	    info.max_entries == entries)
+		return 0;
+	snprintf(what, sizeof(what), "map %s has keys of %u, values of %u bytes and %u entries",
+		 shapes[map].name, info.key_size, info.value_size, info.max_entries);
+	return other_layout(dp->pin_dir, what, fault);
+}
+
+static int settings_read(struct dataplane *dp, struct fault *fault)
+{
+	const uint32_t zero = 0;
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	uint32_t *value;
+	char what[32];
+	int err = 0;
+
+	if (open_pin(dp, MAP_settings, fault))
+		return -1;
+	if (bpf_obj_get_info_by_fd(dp->fds[MAP_settings], &info, &size))
+		return fault_errno(fault, errno, dp->pin_dir, "reading the settings");
+	/* Another version's settings may have another size; the layout is in front in all. */
+	value = calloc(1, info.value_size + sizeof(dp->settings));
+	if (!value || bpf_map_lookup_elem(dp->fds[MAP_settings], &zero, value)) {
+		err = fault_errno(fault, errno, dp->pin_dir, "reading the settings");
+	} else if (value[0] != LB_LAYOUT || info.value_size != sizeof(dp->settings)) {
+		snprintf(what, sizeof(what), "%u", value[0]);
+		err = other_layout(dp->pin_dir, what, fault);
+	} else {
+		memcpy(&dp->settings, value, sizeof(dp->settings));
+	}
+	free(value);
+	return err;
+}
+
+struct dataplane *dataplane_open(const char *pin_dir, bool load_program, struct fault *fault)
+{
+	struct dataplane *dp = handle_create(pin_dir, fault);
+
+	if (!dp)
+		return NULL;
+	if (settings_read(dp, fault))
+		goto err;
+	for (int i = 0; i < MAP_COUNT; i++)
+		if ((i != MAP_settings && open_pin(dp, i, fault)) || shape_check(dp, i, fault))
+			goto err;
+	if (map_arrays_fault(dp, fault))
+		goto err;
+	if (load_program) {
+		dp->program = dataplane_copy_open(dp, false, fault);
+		if (!dp->program || dataplane_copy_load(dp, dp->program, fault))
+			goto err;
+	}
+	return dp;
+err:
+	dataplane_close(dp);
+	return NULL;
+}
+
+int dataplane_unpin(const char *pin_dir, struct fault *fault)
+{
+	int err;
+
+	if (pin_dir_valid(pin_dir, fault))
+		return -1;
+	err = pins_remove(pin_dir);
+	if (!err && rmdir(pin_dir) < 0 && errno != ENOENT)
+		err = -errno;
+	return err ? fault_errno(fault, -err, pin_dir, "removing the pins") : 0;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * dataplane: the packet program and its maps, seen from userspace. With attach, the only files that
+ * include libbpf, libxdp or the skeleton.
+ *
+ * The maps are pinned under the instance's directory and outlive every process. `lbload` makes them
+ * (dataplane_create); `lbd` opens what is there (dataplane_open) and never makes or attaches
+ * anything. Arrays that the packet path reads are mapped into memory: a store of an aligned word is
+ * seen whole by the program, at once. Everything else goes through system calls.
+ */
+#ifndef LIMPET_DATAPLANE_H
+#define LIMPET_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/lb_abi.h"
+#include "addr.h"
+#include "fault.h"
+
+struct dataplane;
+
+#define DATAPLANE_PIN_DIR "/sys/fs/bpf/lbd"
+
+/*
+ * Makes and pins the maps for `settings` (layout, made_ns, pin_dir and version are filled in here;
+ * a zero hash_seed is replaced by a random one), mounting nothing. Mode 0700 for the directory,
+ * 0600 for pins. FAULT_CONFLICT if the directory holds a data plane already; on any other failure
+ * nothing is left behind. The result holds a loaded program, see dataplane_program_fd.
+ */
+struct dataplane *dataplane_create(const char *pin_dir, const struct lb_settings *settings,
+				   struct fault *fault);
+
+/* Opens the maps and, if `load_program`, loads this build's program on them (for `lbload replace`
+ * and a further `attach`). FAULT_NOT_FOUND if nothing is there (hint: lbload attach),
+ * FAULT_CONFLICT if the layout is another one (hint says how to move), FAULT_PERMISSION. */
+struct dataplane *dataplane_open(const char *pin_dir, bool load_program, struct fault *fault);
+
+void dataplane_close(struct dataplane *dp); /* maps stay; NULL is fine */
+
+/* Removes all pins of the directory and the directory. The maps are gone when no program uses them.
+ */
+int dataplane_unpin(const char *pin_dir, struct fault *fault);
+
+/* Of the program loaded by create or open, or -1. */
+int dataplane_program_fd(const struct dataplane *dp);
+
+/* This build's program, opened on the maps but not loaded yet: libxdp's dispatcher wants to load it
+ * its own way (see attach.h). Owned by `dp`, valid until the next call. NULL with `fault` set. */
+struct bpf_object;
+struct bpf_object *dataplane_object(struct dataplane *dp, struct fault *fault);
+
+/* Pins the loaded program in place of the one pinned before and notes its version in the settings:
+ * to be called once it is attached. */
+int dataplane_program_publish(struct dataplane *dp, struct fault *fault);
+
+const struct lb_settings *dataplane_settings(const struct dataplane *dp);
+
+/* Kernel memory that the maps take, as the kernel accounts it; entries of the hashes, which are
+ * made as they come, included as far as the kernel tells. */
+uint64_t dataplane_memory_bytes(const struct dataplane *dp);
+
+/* ---- attachments (lbload writes, everyone reads) ---- */
+
+int dataplane_attachment_put(struct dataplane *dp, uint32_t ifindex, const struct lb_attachment *a);
+int dataplane_attachment_del(struct dataplane *dp, uint32_t ifindex);
+/* Fills up to `max` and returns how many there are, or a negative errno. */
+int dataplane_attachments(struct dataplane *dp, uint32_t *ifindexes, struct lb_attachment *out,
+			  size_t max);
+
+/* ---- mapped arrays: valid until dataplane_close ---- */
+
+struct lb_backend *dataplane_backends(struct dataplane *dp); /* [settings.limits.backends + 1] */
+struct lb_pool *dataplane_pools(struct dataplane *dp);       /* [settings.limits.services + 1] */
+uint32_t *dataplane_slots(struct dataplane *dp);             /* [settings.limits.slots] */
+struct lb_control *dataplane_control(struct dataplane *dp);
+
+/* Returns once no packet is being processed that began before the call (an RCU grace period, some
+ * 10 ms): what was switched away from may be written again. */
+int dataplane_wait_grace(struct dataplane *dp);
+
+/* ---- services; all return 0 or a negative errno ---- */
+
+int dataplane_listener_put(struct dataplane *dp, const struct addr *vip, uint8_t proto,
+			   const struct port_block *block, const struct lb_service *service);
+int dataplane_listener_del(struct dataplane *dp, const struct addr *vip, uint8_t proto,
+			   const struct port_block *block);
+/* Calls `each` for every listener block that is there. `each` must not change listeners. */
+typedef void (*dataplane_listener_each)(void *context, const struct addr *vip, uint8_t proto,
+					const struct port_block *block,
+					const struct lb_service *service);
+int dataplane_listeners(struct dataplane *dp, dataplane_listener_each each, void *context);
+
+/* The set of all VIPs, whatever the port. */
+int dataplane_vip_put(struct dataplane *dp, const struct addr *vip);
+int dataplane_vip_del(struct dataplane *dp, const struct addr *vip);
+typedef void (*dataplane_vip_each)(void *context, const struct addr *vip);
+int dataplane_vips(struct dataplane *dp, dataplane_vip_each each, void *context);
+
+/* ---- identities: index 1 to the limit; a zero name is a free index; 0 or a negative errno ---- */
+
+int dataplane_pool_identity(struct dataplane *dp, uint32_t index, struct lb_pool_identity *out);
+int dataplane_pool_identity_put(struct dataplane *dp, uint32_t index,
+				const struct lb_pool_identity *in);
+int dataplane_service_identity(struct dataplane *dp, uint32_t index,
+			       struct lb_service_identity *out);
+int dataplane_service_identity_put(struct dataplane *dp, uint32_t index,
+				   const struct lb_service_identity *in);
+int dataplane_backend_identity(struct dataplane *dp, uint32_t index,
+			       struct lb_backend_identity *out);
+int dataplane_backend_identity_put(struct dataplane *dp, uint32_t index,
+				   const struct lb_backend_identity *in);
+
+/* ---- counters ---- */
+
+/* Sums over the CPUs, plus what was carried over (see dataplane_counters_carry), for `count`
+ * entries from `first`. */
+int dataplane_counters(struct dataplane *dp, uint32_t first, uint32_t count,
+		       struct lb_counter *out);
+/* Adds `amount` to entry `index` as readers see it, without touching what the program writes. */
+int dataplane_counter_carry(struct dataplane *dp, uint32_t index, const struct lb_counter *amount);
+/* Zeroes entries, carried amounts included. Nothing may be counting there. */
+int dataplane_counters_clear(struct dataplane *dp, uint32_t first, uint32_t count);
+/* out[LB_VERDICT_COUNT]. FORWARDED is the sum of all counters of services (L3 bytes). */
+int dataplane_verdicts(struct dataplane *dp, struct lb_verdict_counter *out);
+/* The same with FORWARDED left zero: that one takes a walk over all counters, some 100 ms. */
+int dataplane_verdicts_ended(struct dataplane *dp, struct lb_verdict_counter *out);
+
+/* ---- flow table ---- */
+
+struct dataplane_flow {
+	struct addr source, destination;
+	uint16_t source_port, destination_port; /* host order */
+	uint8_t proto;
+	struct lb_flow entry;
+};
+/* Return true from `dead` to have the entry deleted. Reads in batches. Returns the number of
+ * entries that stayed, or a negative errno. */
+typedef bool (*dataplane_flow_dead)(void *context, const struct dataplane_flow *flow);
+int64_t dataplane_flows_sweep(struct dataplane *dp, dataplane_flow_dead dead, void *context);
+
+/* Now, in ticks (see lb_abi.h). */
+uint32_t dataplane_tick(void);
+
+/* ---- asking the program ---- */
+
+/*
+ * Runs a read-only second copy of the program (same code, same maps, loaded on first use) on
+ * `frame` as if received on `ifindex` (0: any). Fills `explanation`, and, unless NULL, `out` (of
+ * `out_size` bytes) with what would be sent; `*out_size` becomes its length. Counts nothing,
+ * changes no map but its own.
+ */
+int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
+		      struct lb_explanation *explanation, void *out, size_t *out_size,
+		      struct fault *fault);
+
+/* Name and meaning of a verdict: "drop_truncated", "the frame ends inside a header". */
+const char *dataplane_verdict_name(uint32_t verdict);
+const char *dataplane_verdict_text(uint32_t verdict);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * dataplane_maps: reading and writing the maps of an open data plane, but for the flow tables
+ * (dataplane_flows.c). Knows their shapes, not what their contents mean to the controller.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dataplane_private.h"
+
+/* ---- arrays in memory ---- */
+
+static size_t mapped_size(size_t value_size, size_t count)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (value_size * count + page - 1) / page * page;
+}
+
+static void *array_map(int fd, size_t value_size, size_t count)
+{
+	void *memory = mmap(NULL, mapped_size(value_size, count), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void array_unmap(void *memory, size_t value_size, size_t count)
+{
+	if (memory)
+		munmap(memory, mapped_size(value_size, count));
+}
+
+int dataplane_arrays_map(struct dataplane *dp)
+{
+	const struct lb_limits *l = &dp->settings.limits;
+
+	dp->backends = array_map(dp->fds[MAP_backends], sizeof(*dp->backends), l->backends + 1);
+	dp->pools = array_map(dp->fds[MAP_pools], sizeof(*dp->pools), l->services + 1);
+	dp->slots = array_map(dp->fds[MAP_slots], sizeof(*dp->slots), l->slots);
+	dp->control = array_map(dp->fds[MAP_control], sizeof(*dp->control), 1);
+	if (dp->backends && dp->pools && dp->slots && dp->control)
+		return 0;
+	dataplane_arrays_unmap(dp);
+	return -ENOMEM;
+}
+
+void dataplane_arrays_unmap(struct dataplane *dp)
+{
+	const struct lb_limits *l = &dp->settings.limits;
+
+	array_unmap(dp->backends, sizeof(*dp->backends), l->backends + 1);
+	array_unmap(dp->pools, sizeof(*dp->pools), l->services + 1);
+	array_unmap(dp->slots, sizeof(*dp->slots), l->slots);
+	array_unmap(dp->control, sizeof(*dp->control), 1);
+	dp->backends = NULL;
+	dp->pools = NULL;
+	dp->slots = NULL;
+	dp->control = NULL;
+}
+
+struct lb_backend *dataplane_backends(struct dataplane *dp)
+{
+	return dp->backends;
+}
+
+struct lb_pool *dataplane_pools(struct dataplane *dp)
+{
+	return dp->pools;
+}
+
+uint32_t *dataplane_slots(struct dataplane *dp)
+{
+	return dp->slots;
+}
+
+struct lb_control *dataplane_control(struct dataplane *dp)
+{
+	return dp->control;
+}
+
+int dataplane_wait_grace(struct dataplane *dp)
+{
+	(void)dp;
+	/* Its global form is a synchronize_rcu(), which XDP programs run under. */
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0 ? -errno : 0;
+}
+
+/* ---- system calls with our kind of result ---- */
+
+static int element_get(int fd, const void *key, void *value)
+{
+	return bpf_map_lookup_elem(fd, key, value) < 0 ? -errno : 0;
+}
+
+static int element_put(int fd, const void *key, const void *value)
+{
+	return bpf_map_update_elem(fd, key, value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+static int element_del(int fd, const void *key)
+{
+	return bpf_map_delete_elem(fd, key) < 0 ? -errno : 0;
+}
+
+/* Calls `each` with every key. A key that is deleted meanwhile makes the kernel begin again at the
+ * first one; nobody deletes while these small tables are walked. */
+static int keys_walk(int fd, void *key, size_t key_size,
+		     int (*each)(void *context, const void *key), void *context)
+{
+	char previous[64];
+	const void *after = NULL;
+
+	while (bpf_map_get_next_key(fd, after, key) == 0) {
+		int err = each(context, key);
+
+		if (err)
+			return err;
+		memcpy(previous, key, key_size);
+		after = previous;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+/* ---- attachments ---- */
+
+int dataplane_attachment_put(struct dataplane *dp, uint32_t ifindex, const struct lb_attachment *a)
+{
+	return element_put(dp->fds[MAP_attachments], &ifindex, a);
+}
+
+int dataplane_attachment_del(struct dataplane *dp, uint32_t ifindex)
+{
+	return element_del(dp->fds[MAP_attachments], &ifindex);
+}
+
+struct attachments_read {
+	int fd;
+	uint32_t *ifindexes;
+	struct lb_attachment *out;
+	size_t max;
+	int count;
+};
+
+static int attachment_read(void *context, const void *key)
+{
+	struct attachments_read *read = context;
+	struct lb_attachment attachment;
+	size_t at = (size_t)read->count;
+	int err = element_get(read->fd, key, &attachment);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	if (at < read->max) {
+		memcpy(&read->ifindexes[at], key, sizeof(*read->ifindexes));
+		read->out[at] = attachment;
+	}
+	read->count++;
+	return 0;
+}
+
+int dataplane_attachments(struct dataplane *dp, uint32_t *ifindexes, struct lb_attachment *out,
+			  size_t max)
+{
+	struct attachments_read read = {dp->fds[MAP_attachments], ifindexes, out, max, 0};
+	uint32_t key;
+	int err = keys_walk(read.fd, &key, sizeof(key), attachment_read, &read);
+
+	return err ? err : read.count;
+}
+
+/* ---- services ---- */
+
+union service_key {
+	struct lb_service_key_v4 v4;
+	struct lb_service_key_v6 v6;
+};
+
+static int service_key_fill(struct dataplane *dp, const struct addr *vip, uint8_t proto,
+			    const struct port_block *block, union service_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	if (vip->family == 4) {
+		key->v4 = (struct lb_service_key_v4){vip->ip.v4, htons(block->port), proto,
+						     block->bits};
+		return dp->fds[MAP_services_v4];
+	}
+	key->v6 = (struct lb_service_key_v6){vip->ip, htons(block->port), proto, block->bits};
+	return dp->fds[MAP_services_v6];
+}
+
+int dataplane_listener_put(struct dataplane *dp, const struct addr *vip, uint8_t proto,
+			   const struct port_block *block, const struct lb_service *service)
+{
+	union service_key key;
+	int fd = service_key_fill(dp, vip, proto, block, &key);
+
+	return element_put(fd, &key, service);
+}
+
+int dataplane_listener_del(struct dataplane *dp, const struct addr *vip, uint8_t proto,
+			   const struct port_block *block)
+{
+	union service_key key;
+	int fd = service_key_fill(dp, vip, proto, block, &key);
+
+	return element_del(fd, &key);
+}
+
+struct listeners_walk {
+	int fd;
+	dataplane_listener_each each;
+	void *context;
+};
+
+static void listener_tell(const struct listeners_walk *walk, const struct addr *vip, uint8_t proto,
+			  __be16 port, uint8_t bits, const struct lb_service *service)
+{
+	struct port_block block = {ntohs(port), bits};
+
+	walk->each(walk->context, vip, proto, &block, service);
+}
+
+static int listener_v4(void *context, const void *key)
+{
+	const struct listeners_walk *walk = context;
+	const struct lb_service_key_v4 *k = key;
+	struct addr vip = {.family = 4, .ip.v4 = k->vip};
+	struct lb_service service;
+	int err = element_get(walk->fd, key, &service);
+
+	if (!err)
+		listener_tell(walk, &vip, k->proto, k->port, k->block_bits, &service);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int listener_v6(void *context, const void *key)
+{
+	const struct listeners_walk *walk = context;
+	const struct lb_service_key_v6 *k = key;
+	struct addr vip = {.family = 6, .ip = k->vip};
+	struct lb_service service;
+	int err = element_get(walk->fd, key, &service);
+
+	if (!err)
+		listener_tell(walk, &vip, k->proto, k->port, k->block_bits, &service);
+	return err == -ENOENT ? 0 : err;
+}
+
+int dataplane_listeners(struct dataplane *dp, dataplane_listener_each each, void *context)
+{
+	struct listeners_walk walk = {dp->fds[MAP_services_v4], each, context};
+	union service_key key;
+	int err = keys_walk(walk.fd, &key, sizeof(key.v4), listener_v4, &walk);
+
+	if (err)
+		return err;
+	walk.fd = dp->fds[MAP_services_v6];
+	return keys_walk(walk.fd, &key, sizeof(key.v6), listener_v6, &walk);
+}
+
+int dataplane_vip_put(struct dataplane *dp, const struct addr *vip)
+{
+	const uint32_t one = 1;
+
+	return element_put(dp->fds[MAP_vips], &vip->ip, &one);
+}
+
+int dataplane_vip_del(struct dataplane *dp, const struct addr *vip)
+{
+	return element_del(dp->fds[MAP_vips], &vip->ip);
+}
+
+struct vips_walk {
+	dataplane_vip_each each;
+	void *context;
+};
+
+/* The map holds both families: an IPv6 VIP with twelve zero bytes behind (a prefix's all-zero host
+ * part above 32 bits) is no address a service can be reached under, so nothing is ambiguous. */
+static int vip_tell(void *context, const void *key)
+{
+	static const uint8_t zero[12];
+	const struct vips_walk *walk = context;
+	struct addr vip = {.family = 6};
+
+	memcpy(&vip.ip, key, sizeof(vip.ip));
+	if (!memcmp(vip.ip.bytes + 4, zero, sizeof(zero)))
+		vip.family = 4;
+	walk->each(walk->context, &vip);
+	return 0;
+}
+
+int dataplane_vips(struct dataplane *dp, dataplane_vip_each each, void *context)
+{
+	struct vips_walk walk = {each, context};
+	union lb_addr key;
+
+	return keys_walk(dp->fds[MAP_vips], &key, sizeof(key), vip_tell, &walk);
+}
+
+/* ---- identities ---- */
+
+int dataplane_pool_identity(struct dataplane *dp, uint32_t index, struct lb_pool_identity *out)
+{
+	return element_get(dp->fds[MAP_pool_identities], &index, out);
+}
+
+int dataplane_pool_identity_put(struct dataplane *dp, uint32_t index,
+				const struct lb_pool_identity *in)
+{
+	return element_put(dp->fds[MAP_pool_identities], &index, in);
+}
+
+int dataplane_service_identity(struct dataplane *dp, uint32_t index,
+			       struct lb_service_identity *out)
+{
+	return element_get(dp->fds[MAP_service_identities], &index, out);
+}
+
+int dataplane_service_identity_put(struct dataplane *dp, uint32_t index,
+				   const struct lb_service_identity *in)
+{
+	return element_put(dp->fds[MAP_service_identities], &index, in);
+}
+
+int dataplane_backend_identity(struct dataplane *dp, uint32_t index,
+			       struct lb_backend_identity *out)
+{
+	return element_get(dp->fds[MAP_backend_identities], &index, out);
+}
+
+int dataplane_backend_identity_put(struct dataplane *dp, uint32_t index,
+				   const struct lb_backend_identity *in)
+{
+	return element_put(dp->fds[MAP_backend_identities], &index, in);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * dataplane_private: what the files of dataplane share: the list of maps and the open handle.
+ *
+ * One list gives each map's key, value and size; making, pinning, opening and checking them follow
+ * it, so that a new map is one line here and its definition in bpf/maps.h.
+ */
+#ifndef LIMPET_DATAPLANE_PRIVATE_H
+#define LIMPET_DATAPLANE_PRIVATE_H
+
+#include "dataplane.h"
+
+/* X(name, key, value, entries for `l`, the limits). `settings` comes first: it is pinned last, and
+ * so says that the others are complete. */
+#define DATAPLANE_MAPS(X)                                                                          \
+	X(settings, __u32, struct lb_settings, 1)                                                  \
+	X(attachments, __u32, struct lb_attachment, DATAPLANE_ATTACHMENTS_MAX)                     \
+	X(control, __u32, struct lb_control, 1)                                                    \
+	X(services_v4, struct lb_service_key_v4, struct lb_service, (l)->services * 32)            \
+	X(services_v6, struct lb_service_key_v6, struct lb_service, (l)->services * 32)            \
+	X(vips, union lb_addr, __u32, (l)->services * 8)                                           \
+	X(pools, __u32, struct lb_pool, (l)->services + 1)                                         \
+	X(slots, __u32, struct lb_slot_block, (l)->slots / LB_SLOT_BLOCK)                          \
+	X(backends, __u32, struct lb_backend, (l)->backends + 1)                                   \
+	X(flows_v4, struct lb_flow_key_v4, struct lb_flow, (l)->flows ? (l)->flows : 1)            \
+	X(flows_v6, struct lb_flow_key_v6, struct lb_flow, (l)->flows ? (l)->flows : 1)            \
+	X(counters, __u32, struct lb_counter, (l)->counters)                                       \
+	X(counters_carried, __u32, struct lb_counter, (l)->counters)                               \
+	X(verdicts, __u32, struct lb_verdict_counter, LB_VERDICT_COUNT)                            \
+	X(pool_identities, __u32, struct lb_pool_identity, (l)->services + 1)                      \
+	X(service_identities, __u32, struct lb_service_identity, (l)->services + 1)                \
+	X(backend_identities, __u32, struct lb_backend_identity, (l)->backends + 1)
+
+enum { DATAPLANE_ATTACHMENTS_MAX = 64, DATAPLANE_PATH_SIZE = 192 };
+
+enum dataplane_map {
+#define DATAPLANE_MAP_ENUM(name, key, value, entries) MAP_##name,
+	DATAPLANE_MAPS(DATAPLANE_MAP_ENUM)
+#undef DATAPLANE_MAP_ENUM
+		MAP_COUNT
+};
+
+#define DATAPLANE_PROGRAM_PIN "program"
+
+struct lb_bpf;
+
+struct dataplane {
+	char pin_dir[sizeof(((struct lb_settings *)NULL)->pin_dir)];
+	struct lb_settings settings;
+	int fds[MAP_COUNT];
+	struct lb_bpf *program;   /* loaded by create or open, or NULL */
+	struct lb_bpf *explainer; /* loaded on first use */
+	struct lb_bpf *unloaded;  /* lent out by dataplane_object */
+	int cpu_count;
+	struct lb_backend *backends;
+	struct lb_pool *pools;
+	uint32_t *slots;
+	struct lb_control *control;
+};
+
+/* Opens a copy of the program that will use the maps of `dp`, with its constants set; not loaded
+ * yet. NULL with `fault` set. */
+struct lb_bpf *dataplane_copy_open(struct dataplane *dp, bool read_only, struct fault *fault);
+void dataplane_copy_free(struct lb_bpf *copy); /* NULL is fine */
+/* Loads it; what libbpf says is logged in full if that fails. */
+int dataplane_copy_load(const struct dataplane *dp, struct lb_bpf *copy, struct fault *fault);
+
+/* Maps the arrays into memory. 0, or a negative errno with nothing left mapped. */
+int dataplane_arrays_map(struct dataplane *dp);
+void dataplane_arrays_unmap(struct dataplane *dp);
+
+#endif

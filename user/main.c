@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * lbd: options, order of start and stop, signals. No policy.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "controller.h"
+#include "log.h"
+#include "version.h"
+
+static const char usage[] =
+	"usage: lbd [OPTION]...\n"
+	"\n"
+	"The controller of Limpet. Stays in the foreground, logs to stderr. The data plane must "
+	"be\n"
+	"attached (lbload attach), and goes on forwarding when lbd stops.\n"
+	"\n"
+	"  -c, --config FILE    configuration (/etc/lbd/lbd.yaml)\n"
+	"      --pin-dir DIR    of the data plane (LBD_PIN_DIR, /sys/fs/bpf/lbd)\n"
+	"      --socket PATH    to listen on for lbctl (LBD_SOCKET, /run/lbd/lbd.sock)\n"
+	"      --state-dir DIR  for changes made at run time (LBD_STATE_DIR, /var/lib/lbd)\n"
+	"      --log-level L    err, warn, info or debug (info)\n"
+	"  -h, --help           this text\n"
+	"      --version\n"
+	"\n"
+	"Signals: HUP reads the configuration again, TERM and INT stop.\n"
+	"Exit status: 0 stopped, 1 failed, 2 usage or configuration, 5 conflict, 6 not "
+	"permitted.\n";
+
+struct options {
+	struct controller_options controller;
+	const char *socket;
+	enum log_level level;
+};
+
+static const char *environment(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && value[0] ? value : otherwise;
+}
+
+static int parse_level(const char *word, enum log_level *level)
+{
+	static const char *const words[] = {"err", "warn", "info", "debug"};
+
+	for (int i = 0; i < LOG_LEVEL_COUNT; i++) {
+		if (strcmp(word, words[i]) == 0) {
+			*level = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* Returns -1 to go on, or an exit status. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	enum { OPT_PIN_DIR = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_LOG_LEVEL, OPT_VERSION };
+	static const struct option longs[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
+		{"socket", required_argument, NULL, OPT_SOCKET},
+		{"state-dir", required_argument, NULL, OPT_STATE_DIR},
+		{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, OPT_VERSION},
+		{0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->controller.config_path = optarg;
+			break;
+		case OPT_PIN_DIR:
+			options->controller.pin_dir = optarg;
+			break;
+		case OPT_SOCKET:
+			options->socket = optarg;
+			break;
+		case OPT_STATE_DIR:
+			options->controller.state_dir = optarg;
+			break;
+		case OPT_LOG_LEVEL:
+			if (parse_level(optarg, &options->level) == 0)
+				break;
+			fprintf(stderr, "lbd: unknown log level '%s' (err, warn, info, debug)\n",
+				optarg);
+			return FAULT_USAGE;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case OPT_VERSION:
+			puts("lbd " LIMPET_VERSION);
+			return 0;
+		default:
+			fputs("Try 'lbd --help'.\n", stderr);
+			return FAULT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "lbd: unexpected argument '%s'\nTry 'lbd --help'.\n", argv[optind]);
+		return FAULT_USAGE;
+	}
+	return -1;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	(void)context;
+	log_info("stopping on %s; the data plane goes on forwarding", strsignal(info->ssi_signo));
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	struct fault fault = {0};
+	char *errors = NULL;
+
+	(void)source;
+	(void)info;
+	sd_notify(0, "RELOADING=1");
+	if (controller_reload(context, "SIGHUP", false, NULL, &errors, &fault) < 0 && errors)
+		fputs(errors, stderr);
+	free(errors);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int signals_add(sd_event *event, struct controller *controller)
+{
+	int rc = sd_event_add_signal(event, NULL, SIGTERM, on_stop, NULL);
+
+	if (rc >= 0)
+		rc = sd_event_add_signal(event, NULL, SIGINT, on_stop, NULL);
+	if (rc >= 0)
+		rc = sd_event_add_signal(event, NULL, SIGHUP, on_reload, controller);
+	return rc;
+}
+
+static int run(const struct options *options)
+{
+	struct controller *controller = NULL;
+	struct fault fault = {0};
+	struct api *api = NULL;
+	sd_event *event = NULL;
+	int status = 0, rc;
+
+	rc = sd_event_new(&event);
+	if (rc < 0) {
+		fault_set(&fault, FAULT_FAILED, "event loop: %s", strerror(-rc));
+		goto out;
+	}
+	controller = controller_create(event, &options->controller, &fault);
+	if (!controller)
+		goto out;
+	rc = signals_add(event, controller);
+	if (rc < 0) {
+		fault_set(&fault, FAULT_FAILED, "signals: %s", strerror(-rc));
+		goto out;
+	}
+	api = api_create(event, controller, options->socket, &fault);
+	if (!api)
+		goto out;
+	sd_event_set_watchdog(event, true);
+	log_info("lbd %s: %s, data plane %s, socket %s", LIMPET_VERSION,
+		 options->controller.config_path, options->controller.pin_dir, options->socket);
+	sd_notify(0, "READY=1");
+	rc = sd_event_loop(event);
+	if (rc < 0)
+		fault_set(&fault, FAULT_FAILED, "event loop: %s", strerror(-rc));
+out:
+	if (fault.code)
+		status = fault_print(&fault, "lbd");
+	api_free(api);
+	controller_free(controller);
+	sd_event_unref(event);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {
+		.controller = {.config_path = "/etc/lbd/lbd.yaml",
+			       .pin_dir = environment("LBD_PIN_DIR", DATAPLANE_PIN_DIR),
+			       .state_dir = environment("LBD_STATE_DIR", "/var/lib/lbd")},
+		.socket = environment("LBD_SOCKET", "/run/lbd/lbd.sock"),
+		.level = LOG_LEVEL_INFO,
+	};
+	sigset_t blocked;
+	int status = parse_options(argc, argv, &options);
+
+	if (status >= 0)
+		return status;
+	log_init(options.level, getenv("JOURNAL_STREAM") != NULL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGINT);
+	sigaddset(&blocked, SIGHUP);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	return run(&options);
+}

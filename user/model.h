@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * model: pools, backends and services as the operator wants them, and the state of each backend.
+ *
+ * The model owns pools and services, a pool owns its backends; text is copied in. Others borrow
+ * pointers until the next change of the model and keep names, not pointers. Pure: no socket, no
+ * clock, no map. A model is used from one thread.
+ *
+ * Three things about a backend are kept apart: what the operator wants (admin), what the checks say
+ * (health), and its weight. model_set_backend_health is the one place where health changes.
+ */
+#ifndef LIMPET_MODEL_H
+#define LIMPET_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "log.h"
+
+enum {
+	MODEL_NAME_SIZE = LB_NAME_SIZE,
+	MODEL_WEIGHT_MAX = 65535,
+	MODEL_TABLE_SIZE_DEFAULT = 65537,
+};
+
+enum affinity_key { AFFINITY_5_TUPLE, AFFINITY_SOURCE_IP };
+enum forward_mode { FORWARD_MODE_IPIP, FORWARD_MODE_GUE, FORWARD_MODE_L2, FORWARD_MODE_NAT };
+enum track_mode { TRACK_CHANGED, TRACK_ALWAYS };
+enum on_down { ON_DOWN_MOVE, ON_DOWN_KEEP };
+enum drain_mode { DRAIN_FLOWS, DRAIN_CLIENTS };
+enum check_type { CHECK_NONE, CHECK_TCP };
+enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT, ADMIN_COUNT };
+enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN, HEALTH_COUNT };
+
+struct check {
+	enum check_type type;
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint32_t rise;
+	uint32_t fall;
+	uint16_t
+		port; /* 0: the backend's, else the first exact port of a TCP service of the pool */
+};
+
+/* The outcome of next-hop resolution for a backend: where its packets leave. */
+struct next_hop {
+	bool resolved;
+	uint32_t ifindex;
+	uint16_t mtu; /* of the route or the interface, L3 bytes */
+	uint8_t source_mac[6];
+	uint8_t destination_mac[6];
+	struct addr source; /* the address the kernel would send from */
+	char why[96];       /* where it is not resolved: the cause */
+};
+
+struct backend {
+	char name[MODEL_NAME_SIZE];
+	struct addr address;
+	uint16_t port;   /* host order; 0: none given */
+	uint32_t weight; /* 0: no new flows or clients */
+	bool backup;
+	enum admin_state admin;
+	/* State, not configuration: */
+	enum health_state health;
+	char reason[128];    /* of the health: the last check's result in words */
+	uint64_t since_ms;   /* CLOCK_REALTIME of the last change of health */
+	uint64_t checked_ms; /* CLOCK_REALTIME of the last check; 0: never */
+	struct next_hop hop;
+	uint32_t index;               /* in the data plane; 0: not published yet */
+	uint32_t slots;               /* of its pool's table, as published */
+	struct log_limit transitions; /* so that flapping does not fill the log */
+};
+
+struct pool {
+	char name[MODEL_NAME_SIZE];
+	enum affinity_key affinity;
+	uint8_t prefix_v4; /* bits of the source that identify a client */
+	uint8_t prefix_v6;
+	uint64_t client_timeout_ms; /* 0: pure consistent hashing */
+	enum forward_mode forward;
+	uint32_t table_size; /* a prime */
+	enum track_mode track;
+	enum on_down on_down;
+	enum drain_mode drain_mode;
+	uint64_t drain_deadline_ms;
+	uint64_t slow_start_ms;
+	uint32_t panic_threshold; /* percent */
+	uint64_t idle_tcp_ms;
+	uint64_t idle_udp_ms;
+	bool snat;
+	struct check check;
+	struct backend **backends; /* ordered by name */
+	size_t backend_count;
+	/* State: */
+	uint32_t index;
+	uint64_t table_digest;
+	uint32_t unsettled_slots;
+	uint64_t tracked_flows; /* as of the last sweep */
+};
+
+struct service {
+	char name[MODEL_NAME_SIZE];
+	struct endpoint *listen;
+	size_t listen_count;
+	char pool[MODEL_NAME_SIZE];
+	uint32_t index;
+};
+
+struct global {
+	bool hash_seed_set;
+	uint8_t hash_seed[LB_SEED_SIZE];
+	char *metrics;          /* "address:port"; NULL: none */
+	struct prefix encap_v4; /* family 0: the egress interface's address */
+	struct prefix encap_v6;
+	struct lb_limits limits; /* 0 in slots and counters: derived, see model_limits */
+};
+
+struct model {
+	struct global global;
+	struct pool **pools; /* ordered by name */
+	size_t pool_count;
+	struct service **services; /* ordered by name */
+	size_t service_count;
+};
+
+/* Returns an empty model with default limits, or NULL with errno set. */
+struct model *model_create(void);
+/* A deep copy, state included, or NULL with errno set. */
+struct model *model_copy(const struct model *model);
+void model_free(struct model *model); /* NULL is fine */
+
+/* Borrowed, or NULL. */
+struct pool *model_pool_find(const struct model *model, const char *name);
+struct service *model_service_find(const struct model *model, const char *name);
+struct backend *pool_backend_find(const struct pool *pool, const char *name);
+
+/* Each makes an object with default values in its place in the order, and returns it, borrowed; or
+ * NULL with errno EEXIST (the name is taken), EINVAL (see model_name_valid) or ENOMEM. */
+struct pool *model_pool_add(struct model *model, const char *name);
+struct service *model_service_add(struct model *model, const char *name);
+struct backend *pool_backend_add(struct pool *pool, const char *name);
+
+/* 0, or -ENOENT. Deleting a pool deletes its backends; services that name it are not touched. */
+int model_pool_del(struct model *model, const char *name);
+int model_service_del(struct model *model, const char *name);
+int pool_backend_del(struct pool *pool, const char *name);
+
+/* 0 or -ENOMEM. */
+int service_listen_add(struct service *service, const struct endpoint *endpoint);
+
+/* Letters, digits, '-', '_' and '.', first a letter or digit, 1 to 63 bytes. */
+bool model_name_valid(const char *name);
+
+/* Pools start with these. */
+void pool_defaults(struct pool *pool);
+
+/* The only way a backend's health changes. Stamps `since_ms` if the state differs, copies `reason`
+ * ("" for none), logs from, to and reason, and returns true if the state differs: the pool is to be
+ * published again. `now_ms`: CLOCK_REALTIME. */
+bool model_set_backend_health(struct pool *pool, struct backend *backend, enum health_state health,
+			      const char *reason, uint64_t now_ms);
+
+/* Owner of slots: ready, up (or no check configured), resolved, weight above 0. */
+bool backend_takes_new(const struct pool *pool, const struct backend *backend);
+/* May be given packets of flows that it has: not in maint, resolved, and not down unless the pool
+ * keeps (on_down). */
+bool backend_usable(const struct pool *pool, const struct backend *backend);
+/* The weight that counts for the table: 0 unless backend_takes_new. */
+uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend);
+
+/* TCP port to check, host order; 0 if none can be told (see struct check). */
+uint16_t model_check_port(const struct model *model, const struct pool *pool,
+			  const struct backend *backend);
+
+/* The map sizes this model asks for: its global limits, with slots and counters, where they are 0,
+ * derived with room to grow (at least 2^20 slots, twice what the pools' tables need). */
+struct lb_limits model_limits(const struct model *model);
+
+/* Words for output; the reverse returns -1 for an unknown word. */
+const char *affinity_name(enum affinity_key key);
+const char *forward_name(enum forward_mode forward);
+const char *admin_name(enum admin_state admin);
+const char *health_name(enum health_state health);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * model_json: configuration out of the model, in JSON, with the keys of lbd.yaml.
+ *
+ * What is written here config takes back, and makes the same of it. Knows the model and the file's
+ * words; no state, no map, no socket.
+ */
+#include "model_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The file's own notation, so that what is shown can be put into the file: 2h10m, 500ms, 0s. */
+static json_t *duration(uint64_t ms)
+{
+	static const struct {
+		uint64_t ms;
+		const char *unit;
+	} units[] = {{3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+	char text[64] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (ms < units[i].ms)
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%" PRIu64 "%s",
+					 ms / units[i].ms, units[i].unit);
+		ms %= units[i].ms;
+	}
+	return json_string(used ? text : "0s");
+}
+
+/* NULL for an empty prefix: json_pack's "s:o*" leaves the key out. */
+static json_t *prefix(const struct prefix *value)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	return value->addr.family ? json_string(prefix_format(value, text)) : NULL;
+}
+
+const char *model_json_track(enum track_mode track)
+{
+	return track == TRACK_ALWAYS ? "always" : "changed";
+}
+
+json_t *model_json_affinity(const struct pool *pool)
+{
+	if (pool->affinity != AFFINITY_SOURCE_IP)
+		return json_pack("{s:s}", "key", affinity_name(pool->affinity));
+	return json_pack("{s:s, s:i, s:i, s:o}", "key", affinity_name(pool->affinity), "prefix_v4",
+			 pool->prefix_v4, "prefix_v6", pool->prefix_v6, "timeout",
+			 duration(pool->client_timeout_ms));
+}
+
+static json_t *check_json(const struct check *check)
+{
+	if (check->type == CHECK_NONE)
+		return json_pack("{s:s}", "type", "none");
+	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:o*}", "type", "tcp", "interval",
+			 duration(check->interval_ms), "timeout", duration(check->timeout_ms),
+			 "rise", (json_int_t)check->rise, "fall", (json_int_t)check->fall, "port",
+			 check->port ? json_integer(check->port) : NULL);
+}
+
+json_t *model_json_backend(const struct backend *backend)
+{
+	char address[ADDR_TEXT_SIZE];
+
+	return json_pack("{s:s, s:s, s:I, s:s, s:o*, s:o*}", "name", backend->name, "address",
+			 addr_format(&backend->address, address), "weight",
+			 (json_int_t)backend->weight, "admin", admin_name(backend->admin), "port",
+			 backend->port ? json_integer(backend->port) : NULL, "backup",
+			 backend->backup ? json_true() : NULL);
+}
+
+json_t *model_json_service(const struct service *service)
+{
+	json_t *listen = json_array();
+
+	for (size_t i = 0; i < service->listen_count; i++) {
+		char text[ENDPOINT_TEXT_SIZE];
+
+		json_array_append_new(listen,
+				      json_string(endpoint_format(&service->listen[i], text)));
+	}
+	return json_pack("{s:s, s:o, s:s}", "name", service->name, "listen", listen, "pool",
+			 service->pool);
+}
+
+json_t *model_json_pool(const struct pool *pool)
+{
+	char panic[16];
+	json_t *backends = json_array();
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		json_array_append_new(backends, model_json_backend(pool->backends[i]));
+	snprintf(panic, sizeof(panic), "%" PRIu32 "%%", pool->panic_threshold);
+	return json_pack("{s:s, s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:{s:o, s:o}, s:b, "
+			 "s:o, s:o}",
+			 "name", pool->name, "affinity", model_json_affinity(pool), "forward",
+			 forward_name(pool->forward), "table_size", (json_int_t)pool->table_size,
+			 "track", model_json_track(pool->track), "on_down",
+			 pool->on_down == ON_DOWN_KEEP ? "keep" : "move", "drain_mode",
+			 pool->drain_mode == DRAIN_CLIENTS ? "clients" : "flows", "drain_deadline",
+			 duration(pool->drain_deadline_ms), "slow_start",
+			 duration(pool->slow_start_ms), "panic_threshold", panic, "idle_timeout",
+			 "tcp", duration(pool->idle_tcp_ms), "udp", duration(pool->idle_udp_ms),
+			 "snat", pool->snat, "check", check_json(&pool->check), "backends",
+			 backends);
+}
+
+static json_t *global_json(const struct model *model)
+{
+	const struct global *global = &model->global;
+	const struct lb_limits limits = model_limits(model);
+	json_t *encap = NULL;
+
+	if (global->encap_v4.addr.family || global->encap_v6.addr.family)
+		encap = json_pack("{s:o*, s:o*}", "v4", prefix(&global->encap_v4), "v6",
+				  prefix(&global->encap_v6));
+	return json_pack("{s:s*, s:o*, s:{s:I, s:I, s:I, s:I}}", "metrics", global->metrics,
+			 "encap_source", encap, "limits", "flows", (json_int_t)limits.flows,
+			 "clients", (json_int_t)limits.clients, "backends",
+			 (json_int_t)limits.backends, "services", (json_int_t)limits.services);
+}
+
+json_t *model_json(const struct model *model)
+{
+	json_t *pools = json_array(), *services = json_array();
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		json_array_append_new(pools, model_json_pool(model->pools[i]));
+	for (size_t i = 0; i < model->service_count; i++)
+		json_array_append_new(services, model_json_service(model->services[i]));
+	return json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "global", global_json(model),
+			 "pools", pools, "services", services);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * model_state: the second half of model.h: what a backend's admin state, health, weight and next
+ * hop add up to, where its check goes, which map sizes a model asks for, and the words for all
+ * that. Reads the model and changes nothing but a backend's health.
+ */
+#include "model.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+enum {
+	SLOTS_MIN = 1 << 20,
+	COUNTERS_MIN = 1 << 16,
+	/* Up to here room to grow is added: 96 MiB for each CPU. */
+	COUNTERS_SPARE_MAX = 1 << 22,
+};
+
+/* ---- the state of a backend ---- */
+
+static void log_transition(const struct pool *pool, struct backend *backend, enum health_state from,
+			   uint64_t now_ms)
+{
+	char more[64] = "";
+	uint32_t suppressed;
+
+	if (!log_allowed(&backend->transitions, now_ms, &suppressed))
+		return;
+	if (suppressed)
+		snprintf(more, sizeof(more), " (%u changes of it were not logged)", suppressed);
+	log_info("backend %s/%s: %s -> %s: %s%s", pool->name, backend->name, health_name(from),
+		 health_name(backend->health),
+		 backend->reason[0] ? backend->reason : "no reason given", more);
+}
+
+bool model_set_backend_health(struct pool *pool, struct backend *backend, enum health_state health,
+			      const char *reason, uint64_t now_ms)
+{
+	enum health_state from = backend->health;
+	size_t size = strnlen(reason, sizeof(backend->reason) - 1);
+
+	/* The reason may be the backend's own. */
+	memmove(backend->reason, reason, size);
+	backend->reason[size] = '\0';
+	if (health == from)
+		return false;
+	backend->health = health;
+	backend->since_ms = now_ms;
+	log_transition(pool, backend, from, now_ms);
+	return true;
+}
+
+/* Without a check, health is whatever was left from when there was one. */
+static bool pool_checks(const struct pool *pool)
+{
+	return pool->check.type != CHECK_NONE;
+}
+
+bool backend_takes_new(const struct pool *pool, const struct backend *backend)
+{
+	return backend->admin == ADMIN_READY && backend->hop.resolved && backend->weight > 0 &&
+	       (backend->health == HEALTH_UP || !pool_checks(pool));
+}
+
+bool backend_usable(const struct pool *pool, const struct backend *backend)
+{
+	return backend->admin != ADMIN_MAINT && backend->hop.resolved &&
+	       (backend->health != HEALTH_DOWN || !pool_checks(pool) ||
+		pool->on_down == ON_DOWN_KEEP);
+}
+
+uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend)
+{
+	return backend_takes_new(pool, backend) ? backend->weight : 0;
+}
+
+static uint16_t first_tcp_port(const struct service *service)
+{
+	for (size_t i = 0; i < service->listen_count; i++) {
+		const struct endpoint *listen = &service->listen[i];
+
+		if (listen->proto == IPPROTO_TCP && listen->port_first == listen->port_last)
+			return listen->port_first;
+	}
+	return 0;
+}
+
+uint16_t model_check_port(const struct model *model, const struct pool *pool,
+			  const struct backend *backend)
+{
+	uint16_t port = pool->check.port ? pool->check.port : backend->port;
+
+	for (size_t i = 0; i < model->service_count && !port; i++) {
+		if (strcmp(model->services[i]->pool, pool->name) == 0)
+			port = first_tcp_port(model->services[i]);
+	}
+	return port;
+}
+
+/* ---- map sizes ---- */
+
+static uint32_t derive_slots(const struct model *model)
+{
+	uint64_t sum = 0, largest = 0, slots;
+
+	for (size_t i = 0; i < model->pool_count; i++) {
+		uint64_t size = model->pools[i]->table_size;
+
+		size = (size + LB_SLOT_BLOCK - 1) / LB_SLOT_BLOCK * LB_SLOT_BLOCK;
+		sum += size;
+		if (size > largest)
+			largest = size;
+	}
+	/* A table is written beside the one in use: with the pools doubled, the largest of them
+	 * can still be rebuilt. */
+	slots = 2 * sum + largest;
+	if (slots < SLOTS_MIN)
+		return SLOTS_MIN;
+	return slots > UINT32_MAX ? UINT32_MAX / LB_SLOT_BLOCK * LB_SLOT_BLOCK : (uint32_t)slots;
+}
+
+static uint32_t derive_counters(const struct model *model)
+{
+	uint64_t needed = 0, counters;
+
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct pool *pool = model_pool_find(model, model->services[i]->pool);
+
+		needed += pool ? pool->backend_count + 1 : 1;
+	}
+	counters = 2 * needed;
+	if (counters < COUNTERS_MIN)
+		return COUNTERS_MIN;
+	if (counters > COUNTERS_SPARE_MAX)
+		counters = needed > COUNTERS_SPARE_MAX ? needed : COUNTERS_SPARE_MAX;
+	return counters > UINT32_MAX ? UINT32_MAX : (uint32_t)counters;
+}
+
+struct lb_limits model_limits(const struct model *model)
+{
+	struct lb_limits limits = model->global.limits;
+
+	if (!limits.slots)
+		limits.slots = derive_slots(model);
+	if (!limits.counters)
+		limits.counters = derive_counters(model);
+	return limits;
+}
+
+/* ---- words ---- */
+
+const char *affinity_name(enum affinity_key key)
+{
+	return key == AFFINITY_SOURCE_IP ? "source-ip" : "5-tuple";
+}
+
+const char *forward_name(enum forward_mode forward)
+{
+	static const char *const names[] = {
+		[FORWARD_MODE_IPIP] = "ipip",
+		[FORWARD_MODE_GUE] = "gue",
+		[FORWARD_MODE_L2] = "l2",
+		[FORWARD_MODE_NAT] = "nat",
+	};
+
+	return names[forward];
+}
+
+const char *admin_name(enum admin_state admin)
+{
+	static const char *const names[ADMIN_COUNT] = {
+		[ADMIN_READY] = "ready",
+		[ADMIN_DRAIN] = "drain",
+		[ADMIN_MAINT] = "maint",
+	};
+
+	return names[admin];
+}
+
+const char *health_name(enum health_state health)
+{
+	static const char *const names[HEALTH_COUNT] = {
+		[HEALTH_UNKNOWN] = "unknown",
+		[HEALTH_UP] = "up",
+		[HEALTH_DOWN] = "down",
+	};
+
+	return names[health];
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * overrides: what was changed at run time, on top of the file.
+ *
+ * A set is applied in phases, so that its order never matters: what is taken away goes first (its
+ * listeners are free then), then services that bring a pool, then services that name one, then
+ * backends. Knows model and config; no map, no socket, no clock. How a change is added to the set
+ * is overrides_change.c's, the state file overrides_file.c's.
+ */
+#include "overrides.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "find.h"
+#include "model_json.h"
+#include "overrides_set.h"
+
+const char *const override_kind_names[OVERRIDE_KIND_COUNT] = {
+	[OVERRIDE_SERVICE] = "service",
+	[OVERRIDE_BACKEND] = "backend",
+	[OVERRIDE_POOL] = "pool",
+};
+
+/* ---- the set ---- */
+
+struct overrides *overrides_create(void)
+{
+	return calloc(1, sizeof(struct overrides));
+}
+
+void overrides_free(struct overrides *overrides)
+{
+	if (!overrides)
+		return;
+	for (size_t i = 0; i < overrides->count; i++) {
+		json_decref(overrides->items[i].body);
+		json_decref(overrides->items[i].was);
+	}
+	free(overrides->items);
+	free(overrides);
+}
+
+size_t overrides_count(const struct overrides *overrides)
+{
+	return overrides->count;
+}
+
+struct override *overrides_append(struct overrides *overrides, enum override_kind kind,
+				  const char *pool, const char *name)
+{
+	struct override *items =
+		reallocarray(overrides->items, overrides->count + 1, sizeof(*items));
+	struct override *item;
+
+	if (!items)
+		return NULL;
+	overrides->items = items;
+	item = &items[overrides->count++];
+	memset(item, 0, sizeof(*item));
+	item->kind = kind;
+	snprintf(item->pool, sizeof(item->pool), "%s", pool ? pool : "");
+	snprintf(item->name, sizeof(item->name), "%s", name);
+	return item;
+}
+
+/* Bodies are shared: nobody changes one in place. */
+struct overrides *overrides_copy(const struct overrides *overrides)
+{
+	struct overrides *copy = overrides_create();
+
+	for (size_t i = 0; copy && i < overrides->count; i++) {
+		const struct override *from = &overrides->items[i];
+		struct override *to = overrides_append(copy, from->kind, from->pool, from->name);
+
+		if (!to) {
+			overrides_free(copy);
+			return NULL;
+		}
+		to->removes = from->removes;
+		to->body = json_incref(from->body);
+		to->was = json_incref(from->was);
+	}
+	return copy;
+}
+
+void overrides_remove(struct overrides *overrides, size_t i)
+{
+	json_decref(overrides->items[i].body);
+	json_decref(overrides->items[i].was);
+	overrides->count--;
+	memmove(&overrides->items[i], &overrides->items[i + 1],
+		(overrides->count - i) * sizeof(overrides->items[0]));
+}
+
+struct override *overrides_find(const struct overrides *overrides, enum override_kind kind,
+				const char *pool, const char *name)
+{
+	for (size_t i = 0; i < overrides->count; i++) {
+		struct override *item = &overrides->items[i];
+
+		if (item->kind == kind && !strcmp(item->name, name) &&
+		    !strcmp(item->pool, pool ? pool : ""))
+			return item;
+	}
+	return NULL;
+}
+
+const char *override_text(enum override_kind kind, const char *pool, const char *name,
+			  char out[OVERRIDE_TEXT_SIZE])
+{
+	snprintf(out, OVERRIDE_TEXT_SIZE, "%s %.*s%s%.*s", override_kind_names[kind],
+		 MODEL_NAME_SIZE - 1, pool && pool[0] ? pool : "", pool && pool[0] ? "/" : "",
+		 MODEL_NAME_SIZE - 1, name);
+	return out;
+}
+
+/* ---- what the file says of an object ---- */
+
+/* A pool that has its service's name may be configured through it: its keys are the service's. */
+static json_t *describe_service(const struct model *model, const struct service *service)
+{
+	json_t *json = model_json_service(service), *own;
+	const struct pool *pool = model_pool_find(model, service->name);
+
+	if (!pool || strcmp(service->pool, service->name) != 0)
+		return json;
+	own = model_json_pool(pool);
+	json_object_del(own, "name");
+	json_object_del(own, "backends");
+	json_object_del(json, "pool");
+	json_object_update_missing(json, own);
+	json_decref(own);
+	return json;
+}
+
+json_t *override_describe(const struct model *model, enum override_kind kind, const char *pool_name,
+			  const char *name)
+{
+	const struct service *service;
+	const struct backend *backend;
+	const struct pool *pool;
+
+	if (kind == OVERRIDE_BACKEND) {
+		pool = model_pool_find(model, pool_name);
+		backend = pool ? pool_backend_find(pool, name) : NULL;
+		return backend ? model_json_backend(backend) : NULL;
+	}
+	service = model_service_find(model, name);
+	return service ? describe_service(model, service) : NULL;
+}
+
+/* json_equal says of two NULLs that they differ. */
+bool override_same(const json_t *a, const json_t *b)
+{
+	return (!a && !b) || json_equal(a, b);
+}
+
+/* ---- applying ---- */
+
+int override_out_of_memory(const char *object, struct fault *fault)
+{
+	return fault_set(fault, FAULT_FAILED, "%s: changing it: out of memory", object);
+}
+
+/* All of the schema's messages in one: a body is one line, so their places say nothing. */
+static int schema_fault(const char *object, const struct config_errors *errors, struct fault *fault)
+{
+	char text[sizeof(fault->message)] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < errors->count && used < sizeof(text); i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i ? "; " : "",
+					 errors->items[i].what);
+	return fault_set(fault, FAULT_USAGE, "%s: setting its keys: %s", object, text);
+}
+
+static int apply_body(struct model *model, const struct override *item, struct backend *backend,
+		      const json_t *body, struct fault *fault)
+{
+	char object[OVERRIDE_TEXT_SIZE];
+	struct config_errors errors = {0};
+	char *text = json_dumps(body, 0);
+	int error;
+
+	override_text(item->kind, item->pool, item->name, object);
+	if (!text)
+		return override_out_of_memory(object, fault);
+	if (backend)
+		error = config_apply_backend(text, strlen(text), backend, &errors);
+	else
+		error = config_apply_service(text, strlen(text), model, item->name, &errors);
+	if (error)
+		error = schema_fault(object, &errors, fault);
+	config_errors_free(&errors);
+	free(text);
+	return error;
+}
+
+/* A service is always made from its keys as a whole: listeners of services that change at once may
+ * trade places. So the base's service goes, and comes back with its keys under the override's. */
+static json_t *service_keys(const struct model *base, const struct override *item)
+{
+	const struct service *old = model_service_find(base, item->name);
+	json_t *keys = old && !item->removes ? model_json_service(old) : json_object();
+
+	/* Without the key the pool of the same name is meant, and its keys may stand beside. */
+	if (old && !strcmp(old->pool, old->name))
+		json_object_del(keys, "pool");
+	json_object_update(keys, item->body);
+	json_object_del(keys, "name");
+	return keys;
+}
+
+/* The schema finds a taken listener, among other things; only this one is somebody else's. */
+static int listener_fault(const struct model *model, const struct override *item,
+			  struct fault *fault)
+{
+	const struct service *service = model_service_find(model, item->name);
+	char text[ENDPOINT_TEXT_SIZE];
+
+	for (size_t i = 0; service && i < model->service_count; i++) {
+		const struct service *other = model->services[i];
+
+		for (size_t j = 0; other != service && j < other->listen_count; j++) {
+			for (size_t k = 0; k < service->listen_count; k++) {
+				if (!endpoint_conflict(&other->listen[j], &service->listen[k]))
+					continue;
+				return fault_set(fault, FAULT_CONFLICT,
+						 "service %s: listening on %s: service %s has it",
+						 item->name,
+						 endpoint_format(&service->listen[k], text),
+						 other->name);
+			}
+		}
+	}
+	return -1;
+}
+
+static int apply_service(struct model *model, const struct model *base, const struct override *item,
+			 struct fault *fault)
+{
+	const struct service *old = model_service_find(base, item->name);
+	json_t *keys = service_keys(base, item);
+	int error = apply_body(model, item, NULL, keys, fault);
+
+	json_decref(keys);
+	if (error)
+		return listener_fault(model, item, fault);
+	if (item->kind == OVERRIDE_POOL)
+		return model_service_del(model, item->name);
+	if (old)
+		model_service_find(model, item->name)->index = old->index;
+	return 0;
+}
+
+static int check_address(const struct pool *pool, const struct backend *backend, const char *object,
+			 struct fault *fault)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	if (!backend->address.family) {
+		fault_set(fault, FAULT_USAGE, "%s: adding it: no address", object);
+		return fault_hint(fault, "give the address that its packets are sent to");
+	}
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct backend *other = pool->backends[i];
+
+		if (other != backend && addr_equal(&other->address, &backend->address) &&
+		    other->port == backend->port)
+			return fault_set(fault, FAULT_CONFLICT,
+					 "%s: changing it: backend %s has the address %s already",
+					 object, other->name, addr_format(&backend->address, text));
+	}
+	return 0;
+}
+
+static int apply_backend(struct model *model, const struct override *item, struct fault *fault)
+{
+	struct pool *pool = find_pool(model, item->pool, "finding its backend", fault);
+	char object[OVERRIDE_TEXT_SIZE];
+	struct backend *backend;
+	int error;
+
+	if (!pool)
+		return -1;
+	if (item->removes)
+		pool_backend_del(pool, item->name);
+	if (!item->body)
+		return 0;
+	override_text(item->kind, item->pool, item->name, object);
+	backend = pool_backend_find(pool, item->name);
+	if (!backend)
+		backend = pool_backend_add(pool, item->name);
+	if (!backend)
+		return override_out_of_memory(object, fault);
+	error = apply_body(model, item, backend, item->body, fault);
+	return error ? error : check_address(pool, backend, object, fault);
+}
+
+bool override_brings_pool(const struct override *item)
+{
+	return item->kind == OVERRIDE_POOL ||
+	       (item->kind == OVERRIDE_SERVICE && item->body && (item->removes || !item->was) &&
+		!json_object_get(item->body, "pool"));
+}
+
+static int apply_one(struct model *model, const struct model *base, const struct override *item,
+		     enum override_phase phase, struct fault *fault)
+{
+	switch (phase) {
+	case PHASE_REMOVE:
+		if (item->kind == OVERRIDE_SERVICE)
+			model_service_del(model, item->name);
+		return 0;
+	case PHASE_POOLS:
+		return override_brings_pool(item) ? apply_service(model, base, item, fault) : 0;
+	case PHASE_SERVICES:
+		if (item->kind != OVERRIDE_SERVICE || !item->body || override_brings_pool(item))
+			return 0;
+		return apply_service(model, base, item, fault);
+	default:
+		return item->kind == OVERRIDE_BACKEND ? apply_backend(model, item, fault) : 0;
+	}
+}
+
+struct model *overrides_apply_to(const struct overrides *overrides, const struct model *base,
+				 enum override_phase last, ptrdiff_t skip, ptrdiff_t *failed,
+				 struct fault *fault)
+{
+	struct model *model = model_copy(base);
+
+	*failed = OVERRIDE_NONE;
+	if (!model) {
+		fault_set(fault, FAULT_FAILED, "configuration: copying it: out of memory");
+		return NULL;
+	}
+	for (enum override_phase phase = 0; phase <= last; phase++) {
+		for (size_t i = 0; i < overrides->count; i++) {
+			if ((ptrdiff_t)i == skip ||
+			    apply_one(model, base, &overrides->items[i], phase, fault) == 0)
+				continue;
+			*failed = (ptrdiff_t)i;
+			model_free(model);
+			return NULL;
+		}
+	}
+	return model;
+}
+
+struct model *overrides_apply(const struct overrides *overrides, const struct model *base,
+			      struct fault *fault)
+{
+	ptrdiff_t failed;
+
+	return overrides_apply_to(overrides, base, PHASE_BACKENDS, OVERRIDE_NONE, &failed, fault);
+}
+
+/* ---- after a reload ---- */
+
+static void drop(struct overrides *overrides, size_t i,
+		 void (*dropped)(void *context, const char *object), void *context)
+{
+	const struct override *item = &overrides->items[i];
+	char object[OVERRIDE_TEXT_SIZE];
+
+	override_text(item->kind, item->pool, item->name, object);
+	overrides_remove(overrides, i);
+	if (dropped)
+		dropped(context, object);
+}
+
+void overrides_rebase(struct overrides *overrides, const struct model *base,
+		      void (*dropped)(void *context, const char *object), void *context)
+{
+	for (size_t i = overrides->count; i-- > 0;) {
+		const struct override *item = &overrides->items[i];
+		json_t *now = override_describe(base, item->kind, item->pool, item->name);
+		bool kept = override_same(now, item->was);
+
+		json_decref(now);
+		if (!kept)
+			drop(overrides, i, dropped, context);
+	}
+	/* What the new file leaves no room for: a listener that it has taken, a pool it lost. */
+	for (;;) {
+		ptrdiff_t failed;
+		struct model *model = overrides_apply_to(overrides, base, PHASE_BACKENDS,
+							 OVERRIDE_NONE, &failed, NULL);
+
+		model_free(model);
+		if (failed == OVERRIDE_NONE)
+			break;
+		drop(overrides, (size_t)failed, dropped, context);
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * overrides: what was changed at run time, on top of the file.
+ *
+ * The file is the base; an override names one object (a service, or a backend of a pool) and holds
+ * the keys that differ, or that the object is gone. The running model is always the base with the
+ * overrides applied. They are kept in STATE_DIR/state.json, written to a temporary, synced,
+ * renamed. Each override remembers what the file said of its object when it was made: where the
+ * file's own value for that object changes later, the file wins.
+ */
+#ifndef LIMPET_OVERRIDES_H
+#define LIMPET_OVERRIDES_H
+
+#include <jansson.h>
+
+#include "fault.h"
+#include "model.h"
+
+struct overrides;
+
+enum change_object { CHANGE_SERVICE, CHANGE_BACKEND };
+enum change_verb { CHANGE_ADD, CHANGE_SET, CHANGE_DELETE };
+
+/* One change as the API takes it. */
+struct change {
+	enum change_object object;
+	enum change_verb verb;
+	const char *pool; /* of a backend */
+	const char *name;
+	const json_t *body; /* keys of the configuration; NULL for delete; borrowed */
+};
+
+/* Empty. NULL if out of memory. */
+struct overrides *overrides_create(void);
+struct overrides *overrides_copy(const struct overrides *overrides);
+void overrides_free(struct overrides *overrides);
+
+/* A missing file is an empty set. A damaged one is renamed to state.json.damaged, logged, and an
+ * empty set returned. NULL with `fault` set if it cannot be read, or others than its owner can
+ * write it. */
+struct overrides *overrides_load(const char *path, struct fault *fault);
+int overrides_save(const struct overrides *overrides, const char *path, struct fault *fault);
+
+/*
+ * Adds `change` to the set, as seen on top of `base`. FAULT_NOT_FOUND, FAULT_CONFLICT (it exists),
+ * FAULT_USAGE (with the schema's message): the set is then as before.
+ */
+int overrides_add(struct overrides *overrides, const struct model *base,
+		  const struct change *change, struct fault *fault);
+
+/* A new model: a copy of `base` with the set applied; NULL with `fault` set. */
+struct model *overrides_apply(const struct overrides *overrides, const struct model *base,
+			      struct fault *fault);
+
+/* After a reload: drops each override whose object the file describes otherwise than when the
+ * override was made, or whose pool is gone, and calls `dropped` (may be NULL) with "service NAME"
+ * or "backend POOL/NAME". */
+void overrides_rebase(struct overrides *overrides, const struct model *base,
+		      void (*dropped)(void *context, const char *object), void *context);
+
+/* The number of objects with an override. */
+size_t overrides_count(const struct overrides *overrides);
+
+#endif

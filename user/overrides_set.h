@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * overrides_set: what a set of overrides is made of, for overrides.c (what they mean),
+ * overrides_change.c (how they come about) and overrides_file.c (how they are kept) alone.
+ */
+#ifndef LIMPET_OVERRIDES_SET_H
+#define LIMPET_OVERRIDES_SET_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fault.h"
+#include "model.h"
+
+/* OVERRIDE_POOL: what stays of a service made at run time, when it is deleted while another service
+ * uses the pool that was made with it. */
+enum override_kind { OVERRIDE_SERVICE, OVERRIDE_BACKEND, OVERRIDE_POOL, OVERRIDE_KIND_COUNT };
+
+/*
+ * One object's override. `removes` takes away what is there without it; `body` then makes the
+ * object (if nothing is there) or changes it. At least one of the two is set.
+ */
+struct override {
+	enum override_kind kind;
+	char pool[MODEL_NAME_SIZE]; /* of a backend; else empty */
+	char name[MODEL_NAME_SIZE];
+	bool removes;
+	json_t *body; /* keys of the configuration; NULL: none */
+	json_t *was;  /* the file's description of the object when this was made; NULL: not there */
+};
+
+struct overrides {
+	struct override *items; /* in the order in which they were made */
+	size_t count;
+};
+
+extern const char *const override_kind_names[OVERRIDE_KIND_COUNT];
+
+enum { OVERRIDE_TEXT_SIZE = 2 * MODEL_NAME_SIZE + 16, OVERRIDE_NONE = -1 };
+
+/* The order in which a set is applied, see overrides.c. */
+enum override_phase { PHASE_REMOVE, PHASE_POOLS, PHASE_SERVICES, PHASE_BACKENDS };
+
+/* Appends one with these names, else empty, and returns it, borrowed until the next change of the
+ * set; NULL if out of memory. */
+struct override *overrides_append(struct overrides *overrides, enum override_kind kind,
+				  const char *pool, const char *name);
+
+/* Borrowed until the next change of the set, or NULL. `pool`: NULL but for a backend. */
+struct override *overrides_find(const struct overrides *overrides, enum override_kind kind,
+				const char *pool, const char *name);
+void overrides_remove(struct overrides *overrides, size_t i);
+
+/* As overrides_apply, up to phase `last` and without the override at `skip` (OVERRIDE_NONE: with
+ * all); `*failed` becomes the place of the one that could not be applied, or OVERRIDE_NONE. */
+struct model *overrides_apply_to(const struct overrides *overrides, const struct model *base,
+				 enum override_phase last, ptrdiff_t skip, ptrdiff_t *failed,
+				 struct fault *fault);
+
+/* What the model's configuration says of the object: a new reference; NULL where there is none. */
+json_t *override_describe(const struct model *model, enum override_kind kind, const char *pool,
+			  const char *name);
+/* Both NULL are the same, too. */
+bool override_same(const json_t *a, const json_t *b);
+
+/* True for a service made at run time whose pool was made with it. */
+bool override_brings_pool(const struct override *item);
+
+/* "backend web/web1". Returns `out`. */
+const char *override_text(enum override_kind kind, const char *pool, const char *name,
+			  char out[OVERRIDE_TEXT_SIZE]);
+/* Returns -1. */
+int override_out_of_memory(const char *object, struct fault *fault);
+
+#endif

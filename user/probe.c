@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * probe: when to probe, and when to give up. See probe.h; how to probe is up to a type, see
+ * probe_type.h. Judges no health.
+ */
+#include "probe.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "probe_type.h"
+#include "siphash.h"
+
+enum {
+	FIRST_MAX_MS = 200,
+	TIMER_ACCURACY_US = 1000,
+	TIMER_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10,
+	REASON_SIZE = 128,
+};
+
+struct prober {
+	struct probe_attempt attempt;
+	const struct probe_type *type;
+	struct check check;
+	probe_result result;
+	void *context;
+	sd_event_source *timer; /* the timeout of the probe under way, or the start of the next */
+	bool running;
+	bool spread; /* the second probe is timed */
+	uint32_t hash;
+	uint64_t started_us;
+};
+
+static const struct probe_type *const types[] = {
+	[CHECK_TCP] = &probe_type_tcp,
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void timer_arm(struct prober *prober, uint64_t at_us)
+{
+	sd_event_source_set_time(prober->timer, at_us);
+	sd_event_source_set_enabled(prober->timer, SD_EVENT_ONESHOT);
+}
+
+/* The first probes of all backends come soon, so near each other. The second one of each is drawn
+ * forward by up to half an interval, which spreads all that follow. */
+static uint64_t next_start(struct prober *prober, uint64_t now)
+{
+	uint64_t interval = (uint64_t)prober->check.interval_ms * 1000;
+	uint64_t next;
+
+	if (!prober->spread) {
+		prober->spread = true;
+		interval -= prober->hash % (interval / 2 + 1);
+	}
+	next = prober->started_us + interval;
+	return next > now ? next : now;
+}
+
+static void finish(struct prober *prober, bool good, const char *reason, uint64_t now)
+{
+	uint32_t duration_us = now - prober->started_us;
+
+	prober->running = false;
+	timer_arm(prober, next_start(prober, now));
+	/* Last, because it may free the prober. */
+	prober->result(prober->context, good, reason, duration_us);
+}
+
+static struct prober *prober_of(struct probe_attempt *attempt)
+{
+	return (struct prober *)((char *)attempt - offsetof(struct prober, attempt));
+}
+
+void probe_done(struct probe_attempt *attempt, bool good, const char *reason)
+{
+	struct prober *prober = prober_of(attempt);
+	uint64_t now = now_us();
+	char text[REASON_SIZE];
+
+	if (good)
+		snprintf(text, sizeof(text), "%s in %.1f ms", reason,
+			 (now - prober->started_us) / 1000.0);
+	else
+		snprintf(text, sizeof(text), "%s", reason);
+	finish(prober, good, text, now);
+}
+
+void probe_failed(struct probe_attempt *attempt, int error)
+{
+	char text[REASON_SIZE];
+
+	/* It will stand in the middle of a sentence. */
+	snprintf(text, sizeof(text), "%s", strerror(error));
+	text[0] = tolower((unsigned char)text[0]);
+	probe_done(attempt, false, text);
+}
+
+static void give_up(struct prober *prober)
+{
+	uint32_t timeout_ms = prober->check.timeout_ms;
+	char text[REASON_SIZE];
+
+	prober->type->cancel(&prober->attempt);
+	if (timeout_ms < 1000)
+		snprintf(text, sizeof(text), "no answer within %u ms", timeout_ms);
+	else
+		snprintf(text, sizeof(text), "no answer within %g s", timeout_ms / 1000.0);
+	finish(prober, false, text, now_us());
+}
+
+static int on_timer(sd_event_source *source, uint64_t due, void *context)
+{
+	struct prober *prober = context;
+
+	(void)source;
+	(void)due;
+	if (prober->running) {
+		give_up(prober);
+		return 0;
+	}
+	prober->running = true;
+	prober->started_us = now_us();
+	timer_arm(prober, prober->started_us + (uint64_t)prober->check.timeout_ms * 1000);
+	/* Last, because the outcome may come at once, and its receiver free the prober. */
+	prober->type->start(&prober->attempt);
+	return 0;
+}
+
+static uint32_t target_hash(const struct addr *address, uint16_t port)
+{
+	static const uint8_t seed[LB_SEED_SIZE];
+	uint8_t target[sizeof(*address) + sizeof(port)];
+
+	memcpy(target, address, sizeof(*address));
+	memcpy(target + sizeof(*address), &port, sizeof(port));
+	return siphash(seed, target, sizeof(target));
+}
+
+static bool check_valid(const struct check *check)
+{
+	return (size_t)check->type < sizeof(types) / sizeof(types[0]) && types[check->type] &&
+	       check->interval_ms && check->timeout_ms;
+}
+
+static int timer_add(struct prober *prober)
+{
+	uint32_t spread_ms = prober->check.interval_ms;
+	int err;
+
+	if (spread_ms > FIRST_MAX_MS)
+		spread_ms = FIRST_MAX_MS;
+	err = sd_event_add_time_relative(prober->attempt.event, &prober->timer, CLOCK_MONOTONIC,
+					 (uint64_t)(prober->hash % spread_ms) * 1000,
+					 TIMER_ACCURACY_US, on_timer, prober);
+	if (err < 0)
+		return err;
+	/* An answer that waits to be read is read before the timeout strikes. */
+	return sd_event_source_set_priority(prober->timer, TIMER_PRIORITY);
+}
+
+struct prober *prober_create(sd_event *event, const struct check *check, const struct addr *address,
+			     uint16_t port, probe_result result, void *context)
+{
+	struct prober *prober;
+	int err;
+
+	if (!check_valid(check) || !address->family) {
+		errno = EINVAL;
+		return NULL;
+	}
+	prober = calloc(1, sizeof(*prober));
+	if (!prober)
+		return NULL;
+	prober->attempt.event = sd_event_ref(event);
+	prober->attempt.address = *address;
+	prober->attempt.port = port;
+	prober->type = types[check->type];
+	prober->check = *check;
+	prober->result = result;
+	prober->context = context;
+	prober->hash = target_hash(address, port);
+	err = timer_add(prober);
+	if (err >= 0)
+		return prober;
+	prober_free(prober);
+	errno = -err;
+	return NULL;
+}
+
+void prober_free(struct prober *prober)
+{
+	if (!prober)
+		return;
+	prober->type->cancel(&prober->attempt);
+	sd_event_source_disable_unref(prober->timer);
+	sd_event_unref(prober->attempt.event);
+	free(prober);
+}

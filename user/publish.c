@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* publish: the round and the adoption of what is there; see publish.h and publish_private.h. */
+#include "publish.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "publish_private.h"
+#include "slots.h"
+
+void publish_fail(struct publish *publish, const struct fault *fault)
+{
+	if (!publish->failed && publish->fault)
+		*publish->fault = *fault;
+	publish->failed = true;
+}
+
+/* Runs that a crash left overlapping belong to whoever comes first; the other is made anew. */
+static int publish_read_pool(struct publish *publish, uint32_t index)
+{
+	struct held_pool *held = &publish->pools[index];
+	struct lb_pool *pool = &dataplane_pools(publish->dp)[index];
+	int rc = dataplane_pool_identity(publish->dp, index, &held->identity);
+
+	if (rc < 0)
+		return rc;
+	if (!held->identity.name[0] || !LB_TABLE_SIZE(pool->table))
+		return 0;
+	if (extent_claim(&publish->slot_runs, LB_TABLE_BASE(pool->table),
+			 LB_TABLE_SIZE(pool->table)) < 0)
+		__atomic_store_n(&pool->table, 0, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int publish_read_service(struct publish *publish, uint32_t index)
+{
+	struct held_service *held = &publish->services[index];
+	int rc = dataplane_service_identity(publish->dp, index, &held->identity);
+
+	if (rc < 0)
+		return rc;
+	if (held->identity.name[0] &&
+	    extent_claim(&publish->counter_runs, held->identity.counter_base,
+			 held->identity.counter_count) < 0)
+		held->identity.name[0] = '\0';
+	return 0;
+}
+
+static int publish_read(struct publish *publish)
+{
+	int rc = publish_listeners_read(publish);
+
+	for (uint32_t i = 1; rc == 0 && i <= publish->limits.services; i++)
+		rc = publish_read_pool(publish, i);
+	for (uint32_t i = 1; rc == 0 && i <= publish->limits.services; i++)
+		rc = publish_read_service(publish, i);
+	for (uint32_t i = 1; rc == 0 && i <= publish->limits.backends; i++)
+		rc = dataplane_backend_identity(publish->dp, i, &publish->backends[i].identity);
+	return rc;
+}
+
+struct publish *publish_create(struct dataplane *dp, struct fault *fault)
+{
+	const struct lb_settings *settings = dataplane_settings(dp);
+	struct publish *publish = calloc(1, sizeof(*publish));
+	int rc;
+
+	if (!publish)
+		goto out_of_memory;
+	publish->dp = dp;
+	publish->limits = settings->limits;
+	memcpy(publish->seed, settings->hash_seed, sizeof(publish->seed));
+	publish->pools = calloc(publish->limits.services + 1UL, sizeof(*publish->pools));
+	publish->services = calloc(publish->limits.services + 1UL, sizeof(*publish->services));
+	publish->backends = calloc(publish->limits.backends + 1UL, sizeof(*publish->backends));
+	if (!publish->pools || !publish->services || !publish->backends)
+		goto out_of_memory;
+	publish->slot_runs =
+		(struct extents){.capacity = publish->limits.slots, .alignment = LB_SLOT_BLOCK};
+	publish->counter_runs =
+		(struct extents){.capacity = publish->limits.counters, .alignment = 1};
+	rc = publish_read(publish);
+	if (rc < 0) {
+		fault_set(fault, fault_code_of_errno(-rc), "%s: reading the maps: %s",
+			  settings->pin_dir, strerror(-rc));
+		publish_free(publish);
+		return NULL;
+	}
+	return publish;
+
+out_of_memory:
+	publish_free(publish);
+	fault_set(fault, FAULT_FAILED, "reading the maps: %s", strerror(ENOMEM));
+	return NULL;
+}
+
+void publish_free(struct publish *publish)
+{
+	if (!publish)
+		return;
+	extent_destroy(&publish->slot_runs);
+	extent_destroy(&publish->counter_runs);
+	free(publish->listeners.items);
+	free(publish->pools);
+	free(publish->services);
+	free(publish->backends);
+	free(publish);
+}
+
+int publish_run(struct publish *publish, struct model *model, struct fault *fault)
+{
+	publish->fault = fault;
+	publish->failed = false;
+
+	publish_place(publish, model);
+	publish_services_remove(publish, model);
+	publish_pools(publish);
+	publish_backends(publish, model);
+	publish_tables(publish);
+	publish_services_add(publish, model);
+	publish_forget(publish);
+
+	publish->fault = NULL;
+	return publish->failed ? -1 : 0;
+}
+
+/* The next hop as the last controller knew it, until the kernel's tables are asked again. */
+static void adopt_hop(const struct lb_backend *entry, struct backend *backend)
+{
+	struct next_hop *hop = &backend->hop;
+
+	if (!(entry->status & LB_BACKEND_USABLE) || !entry->ifindex)
+		return;
+	hop->resolved = true;
+	hop->ifindex = entry->ifindex;
+	hop->mtu = entry->mtu;
+	memcpy(hop->source_mac, entry->source_mac, sizeof(hop->source_mac));
+	memcpy(hop->destination_mac, entry->destination_mac, sizeof(hop->destination_mac));
+	if (!entry->source_bits) {
+		hop->source.family = backend->address.family;
+		hop->source.ip = entry->outer_source;
+	}
+}
+
+static void adopt_backend(const struct publish *publish, const struct pool *pool,
+			  struct backend *backend)
+{
+	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
+		const struct lb_backend_identity *identity = &publish->backends[i].identity;
+
+		if (identity->pool != pool->index || strcmp(identity->name, backend->name) != 0 ||
+		    identity->family != backend->address.family ||
+		    memcmp(&identity->address, &backend->address.ip, sizeof(identity->address)) ||
+		    identity->port != backend->port ||
+		    identity->forward != publish_forward(pool, backend))
+			continue;
+		backend->index = i;
+		if (pool->check.type != CHECK_NONE && identity->health < HEALTH_COUNT)
+			backend->health = identity->health;
+		adopt_hop(&dataplane_backends(publish->dp)[i], backend);
+		return;
+	}
+}
+
+void publish_adopt(struct publish *publish, struct model *model)
+{
+	for (size_t p = 0; p < model->pool_count; p++) {
+		struct pool *pool = model->pools[p];
+
+		for (uint32_t i = 1; i <= publish->limits.services; i++) {
+			if (strcmp(publish->pools[i].identity.name, pool->name) == 0)
+				pool->index = i;
+		}
+		if (!pool->index)
+			continue;
+		for (size_t b = 0; b < pool->backend_count; b++)
+			adopt_backend(publish, pool, pool->backends[b]);
+	}
+}
+
+bool publish_settle(struct publish *publish, struct model *model)
+{
+	bool changed = false;
+
+	for (size_t p = 0; p < model->pool_count; p++) {
+		struct pool *pool = model->pools[p];
+		const struct lb_pool *entry = &dataplane_pools(publish->dp)[pool->index];
+		uint32_t longest =
+			entry->idle_tcp > entry->idle_udp ? entry->idle_tcp : entry->idle_udp;
+		uint32_t *words;
+
+		if (!pool->index || !pool->unsettled_slots ||
+		    dataplane_tick() - publish->pools[pool->index].identity.changed_tick <= longest)
+			continue;
+		words = dataplane_slots(publish->dp) + LB_TABLE_BASE(entry->table);
+		for (uint32_t i = 0; i < LB_TABLE_SIZE(entry->table); i++)
+			__atomic_store_n(&words[i], slots_settled_word(words[i]), __ATOMIC_RELAXED);
+		publish->pools[pool->index].unsettled_slots = 0;
+		pool->unsettled_slots = 0;
+		changed = true;
+	}
+	return changed;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * publish: makes the maps say what the model says, in an order that keeps every packet right.
+ *
+ * A round writes backends, then tables, then services; what goes is removed in the reverse order.
+ * It compares with what the maps hold and writes only what differs, so a round after a failed one,
+ * or the first round of a new controller over a living data plane, is like any other. What is
+ * remembered between rounds was read from the maps or written to them; losing it loses nothing.
+ */
+#ifndef LIMPET_PUBLISH_H
+#define LIMPET_PUBLISH_H
+
+#include "dataplane.h"
+#include "fault.h"
+#include "model.h"
+
+struct publish;
+
+/* Reads what the maps hold. NULL with `fault` set on failure. `dp` must outlive the result. */
+struct publish *publish_create(struct dataplane *dp, struct fault *fault);
+void publish_free(struct publish *publish); /* NULL is fine; the maps stay as they are */
+
+/*
+ * Gives the model's objects that the maps hold already (the same pool, name, address, port and mode
+ * of forwarding) their indices and state: health, next hop. A new controller starts from there, so
+ * that its start moves nobody. To be called once, before the first round.
+ */
+void publish_adopt(struct publish *publish, struct model *model);
+
+/*
+ * One round. Fills the model's `index`, `slots`, `table_digest` and `unsettled_slots`. An object
+ * that cannot be published is left as it was and the others go on; the first such failure is in
+ * `fault` and -1 is returned.
+ */
+int publish_run(struct publish *publish, struct model *model, struct fault *fault);
+
+/*
+ * Settles the slots of pools whose last change of table is longer ago than any flow without a
+ * packet is remembered. Returns true if any pool's count of unsettled slots changed.
+ */
+bool publish_settle(struct publish *publish, struct model *model);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * publish_place: which index an object of the model has in the maps.
+ *
+ * A backend is the same as before if pool, name, address, port and mode of forwarding are;
+ * otherwise it gets another index, and the old one goes. An index may be given again at once after
+ * it was forgotten: its incarnation lives on, so entries made for the earlier holder stay dead.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "publish_private.h"
+
+enum lb_forward publish_forward(const struct pool *pool, const struct backend *backend)
+{
+	if (pool->forward == FORWARD_MODE_L2)
+		return LB_FORWARD_L2;
+	return backend->address.family == 4 ? LB_FORWARD_IPIP_V4 : LB_FORWARD_IPIP_V6;
+}
+
+static void fail_full(struct publish *publish, const char *kind, const char *name,
+		      const char *limit, uint32_t count)
+{
+	struct fault fault;
+
+	fault_set(&fault, FAULT_FAILED, "%s %s: publishing: all %u places are taken", kind, name,
+		  count);
+	fault_hint(&fault,
+		   "raise global.limits.%s, then attach the data plane anew (map sizes are fixed "
+		   "at `lbload attach`)",
+		   limit);
+	publish_fail(publish, &fault);
+}
+
+static void fail_write(struct publish *publish, const char *kind, const char *name, int error)
+{
+	struct fault fault;
+
+	fault_set(&fault, fault_code_of_errno(error), "%s %s: writing its identity: %s", kind, name,
+		  strerror(error));
+	publish_fail(publish, &fault);
+}
+
+static void place_pool(struct publish *publish, struct pool *pool)
+{
+	uint32_t index = 0, vacant = 0;
+	struct held_pool *held;
+	int rc;
+
+	for (uint32_t i = 1; i <= publish->limits.services && !index; i++) {
+		if (strcmp(publish->pools[i].identity.name, pool->name) == 0)
+			index = i;
+		else if (!vacant && !publish->pools[i].identity.name[0])
+			vacant = i;
+	}
+	if (index) {
+		pool->index = index;
+		publish->pools[index].wanted = pool;
+		return;
+	}
+	pool->index = 0;
+	if (!vacant) {
+		fail_full(publish, "pool", pool->name, "services", publish->limits.services);
+		return;
+	}
+	held = &publish->pools[vacant];
+	memset(held, 0, sizeof(*held));
+	memcpy(held->identity.name, pool->name, sizeof(held->identity.name));
+	rc = dataplane_pool_identity_put(publish->dp, vacant, &held->identity);
+	if (rc < 0) {
+		held->identity.name[0] = '\0';
+		fail_write(publish, "pool", pool->name, -rc);
+		return;
+	}
+	held->wanted = pool;
+	pool->index = vacant;
+}
+
+static bool backend_is(const struct lb_backend_identity *identity, const struct pool *pool,
+		       const struct backend *backend)
+{
+	return identity->pool == pool->index && identity->name[0] &&
+	       strcmp(identity->name, backend->name) == 0 &&
+	       identity->family == backend->address.family &&
+	       memcmp(&identity->address, &backend->address.ip, sizeof(identity->address)) == 0 &&
+	       identity->port == backend->port &&
+	       identity->forward == publish_forward(pool, backend);
+}
+
+static uint32_t backend_find(const struct publish *publish, const struct pool *pool,
+			     const struct backend *backend, uint32_t *vacant)
+{
+	if (backend->index && backend->index <= publish->limits.backends &&
+	    backend_is(&publish->backends[backend->index].identity, pool, backend))
+		return backend->index;
+	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
+		const struct lb_backend_identity *identity = &publish->backends[i].identity;
+
+		if (backend_is(identity, pool, backend))
+			return i;
+		if (!*vacant && !identity->name[0])
+			*vacant = i;
+	}
+	return 0;
+}
+
+static void place_new_backend(struct publish *publish, struct pool *pool, struct backend *backend,
+			      uint32_t index)
+{
+	struct held_backend *held = &publish->backends[index];
+	struct lb_backend *entry = &dataplane_backends(publish->dp)[index];
+	uint64_t status = __atomic_load_n(&entry->status, __ATOMIC_RELAXED);
+	uint16_t counter = publish_counter_take(publish, pool->index);
+	int rc;
+
+	if (!counter)
+		return;
+	/* Not usable until publish_backends; what an earlier holder's index counted was folded. */
+	memset((char *)entry + sizeof(status), 0, sizeof(*entry) - sizeof(status));
+	entry->counter = counter;
+	memset(held, 0, sizeof(*held));
+	held->identity = (struct lb_backend_identity){
+		.address = backend->address.ip,
+		.pool = pool->index,
+		.port = backend->port,
+		.family = backend->address.family,
+		.forward = publish_forward(pool, backend),
+	};
+	memcpy(held->identity.name, backend->name, sizeof(held->identity.name));
+	rc = dataplane_backend_identity_put(publish->dp, index, &held->identity);
+	if (rc < 0) {
+		held->identity.name[0] = '\0';
+		fail_write(publish, "backend", backend->name, -rc);
+		return;
+	}
+	held->wanted = backend;
+	held->pool = pool;
+	backend->index = index;
+}
+
+static void place_backend(struct publish *publish, struct pool *pool, struct backend *backend)
+{
+	uint32_t vacant = 0;
+	uint32_t index = backend_find(publish, pool, backend, &vacant);
+
+	backend->index = index;
+	if (index) {
+		publish->backends[index].wanted = backend;
+		publish->backends[index].pool = pool;
+	} else if (vacant) {
+		place_new_backend(publish, pool, backend, vacant);
+	} else {
+		fail_full(publish, "backend", backend->name, "backends", publish->limits.backends);
+	}
+}
+
+static void place_service(struct publish *publish, const struct model *model,
+			  struct service *service)
+{
+	const struct pool *pool = model_pool_find(model, service->pool);
+	uint32_t index = 0, vacant = 0;
+	struct held_service *held;
+	int rc;
+
+	for (uint32_t i = 1; i <= publish->limits.services && !index; i++) {
+		if (strcmp(publish->services[i].identity.name, service->name) == 0)
+			index = i;
+		else if (!vacant && !publish->services[i].identity.name[0])
+			vacant = i;
+	}
+	service->index = 0;
+	if (!pool || !pool->index)
+		return;
+	if (!index && !vacant) {
+		fail_full(publish, "service", service->name, "services", publish->limits.services);
+		return;
+	}
+	held = &publish->services[index ? index : vacant];
+	/* A service that moved to another pool counts in a run of that pool's shape. */
+	if (!index || held->identity.pool != pool->index) {
+		struct lb_service_identity identity = {.pool = pool->index};
+
+		memcpy(identity.name, service->name, sizeof(identity.name));
+		if (publish_counter_run(publish, pool->index, &identity) < 0)
+			return;
+		rc = dataplane_service_identity_put(publish->dp, index ? index : vacant, &identity);
+		if (rc < 0) {
+			publish_counter_release(publish, &identity);
+			fail_write(publish, "service", service->name, -rc);
+			return;
+		}
+		if (index)
+			publish_counter_release(publish, &held->identity);
+		held->identity = identity;
+	}
+	held->wanted = service;
+	service->index = index ? index : vacant;
+}
+
+void publish_place(struct publish *publish, struct model *model)
+{
+	for (uint32_t i = 1; i <= publish->limits.services; i++) {
+		publish->pools[i].wanted = NULL;
+		publish->services[i].wanted = NULL;
+	}
+	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
+		publish->backends[i].wanted = NULL;
+		publish->backends[i].pool = NULL;
+	}
+	for (size_t p = 0; p < model->pool_count; p++) {
+		struct pool *pool = model->pools[p];
+
+		place_pool(publish, pool);
+		for (size_t b = 0; b < pool->backend_count; b++) {
+			if (pool->index)
+				place_backend(publish, pool, pool->backends[b]);
+			else
+				pool->backends[b]->index = 0;
+		}
+	}
+	for (size_t s = 0; s < model->service_count; s++)
+		place_service(publish, model, model->services[s]);
+}
+
+static void forget_backend(struct publish *publish, uint32_t index)
+{
+	static const struct lb_backend_identity none;
+	struct held_backend *held = &publish->backends[index];
+
+	publish_counter_fold(publish, index);
+	if (dataplane_backend_identity_put(publish->dp, index, &none) == 0)
+		memset(held, 0, sizeof(*held));
+}
+
+static void forget_service(struct publish *publish, uint32_t index)
+{
+	static const struct lb_service_identity none;
+	struct held_service *held = &publish->services[index];
+
+	if (dataplane_service_identity_put(publish->dp, index, &none) < 0)
+		return;
+	publish_counter_release(publish, &held->identity);
+	memset(held, 0, sizeof(*held));
+}
+
+static void forget_pool(struct publish *publish, uint32_t index)
+{
+	static const struct lb_pool_identity none;
+	struct lb_pool *entry = &dataplane_pools(publish->dp)[index];
+	uint64_t table = entry->table;
+
+	__atomic_store_n(&entry->table, 0, __ATOMIC_RELEASE);
+	if (LB_TABLE_SIZE(table))
+		extent_release(&publish->slot_runs, LB_TABLE_BASE(table));
+	if (dataplane_pool_identity_put(publish->dp, index, &none) == 0)
+		memset(&publish->pools[index], 0, sizeof(publish->pools[index]));
+}
+
+void publish_forget(struct publish *publish)
+{
+	bool waited = false;
+
+	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
+		if (!publish->backends[i].identity.name[0] || publish->backends[i].wanted)
+			continue;
+		/* Packets that chose it before the table changed are counted under its index. */
+		if (!waited)
+			dataplane_wait_grace(publish->dp);
+		waited = true;
+		forget_backend(publish, i);
+	}
+	for (uint32_t i = 1; i <= publish->limits.services; i++) {
+		if (publish->services[i].identity.name[0] && !publish->services[i].wanted)
+			forget_service(publish, i);
+	}
+	for (uint32_t i = 1; i <= publish->limits.services; i++) {
+		if (publish->pools[i].identity.name[0] && !publish->pools[i].wanted)
+			forget_pool(publish, i);
+	}
+}

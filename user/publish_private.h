@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * publish_private: what the parts of publish share: what the maps hold (held_*), and beside each
+ * held object the wanted one of the model of this round.
+ *
+ *   publish.c           the round, adoption
+ *   publish_place.c     indices and identities: which held object is which wanted one
+ *   publish_backend.c   entries of backends
+ *   publish_table.c     tables of pools
+ *   publish_service.c   listeners, VIPs
+ *   publish_counter.c   runs of counters
+ */
+#ifndef LIMPET_PUBLISH_PRIVATE_H
+#define LIMPET_PUBLISH_PRIVATE_H
+
+#include "extent.h"
+#include "publish.h"
+
+/* A zero name in an identity: the index is free. `wanted` NULL: it is to go. */
+struct held_pool {
+	struct lb_pool_identity identity;
+	struct pool *wanted;
+	uint64_t inputs; /* hash of all that the table was made from; 0: not known */
+	uint32_t unsettled_slots;
+};
+
+struct held_backend {
+	struct lb_backend_identity identity;
+	struct backend *wanted;
+	struct pool *pool; /* of `wanted` */
+	uint32_t slots;    /* owned, in the table in force */
+};
+
+struct held_service {
+	struct lb_service_identity identity;
+	struct service *wanted;
+};
+
+/* One entry of services_v4 or services_v6. */
+struct held_listener {
+	struct addr vip;
+	struct port_block block;
+	uint8_t proto;
+	struct lb_service value;
+};
+
+struct held_listeners {
+	struct held_listener *items; /* ordered by key */
+	size_t count;
+};
+
+struct publish {
+	struct dataplane *dp;
+	struct lb_limits limits;
+	uint8_t seed[LB_SEED_SIZE];
+	struct held_pool *pools;       /* [limits.services + 1] */
+	struct held_backend *backends; /* [limits.backends + 1] */
+	struct held_service *services; /* [limits.services + 1] */
+	struct held_listeners listeners;
+	struct extents slot_runs;
+	struct extents counter_runs;
+	struct fault *fault; /* of this round: the first failure */
+	bool failed;
+};
+
+/* Keeps the round's first failure. */
+void publish_fail(struct publish *publish, const struct fault *fault);
+
+/* publish_place.c: finds or allots an index for every object of the model, and writes identities of
+ * new ones. Objects without room keep index 0. */
+void publish_place(struct publish *publish, struct model *model);
+/* Forgets held pools, backends and services that nothing wants, once no packet can meet them. */
+void publish_forget(struct publish *publish);
+enum lb_forward publish_forward(const struct pool *pool, const struct backend *backend);
+
+/* publish_backend.c */
+void publish_backends(struct publish *publish, const struct model *model);
+
+/* publish_table.c */
+void publish_pools(struct publish *publish); /* the pools' properties, without their tables */
+void publish_tables(struct publish *publish);
+
+/* publish_service.c */
+int publish_listeners_read(struct publish *publish);
+void publish_services_add(struct publish *publish, const struct model *model);
+void publish_services_remove(struct publish *publish, const struct model *model);
+/* Writes all listeners of a service again, after its run of counters moved. */
+int publish_service_rewrite(struct publish *publish, uint32_t index);
+
+/* publish_counter.c: makes sure that the pool's services have a counter for one more backend, and
+ * returns its offset, or 0 with the failure noted. */
+uint16_t publish_counter_take(struct publish *publish, uint32_t pool);
+/* A run for a new service of the pool: 0, or -1 with the failure noted. */
+int publish_counter_run(struct publish *publish, uint32_t pool,
+			struct lb_service_identity *service);
+/* The counts of a backend that goes stay with its services. */
+void publish_counter_fold(struct publish *publish, uint32_t backend);
+void publish_counter_release(struct publish *publish, const struct lb_service_identity *service);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * stats: totals of services and backends from the folded counters (struct lb_counter).
+ */
+#ifndef LIMPET_STATS_H
+#define LIMPET_STATS_H
+
+#include "dataplane.h"
+#include "model.h"
+
+/* Each returns 0 or a negative errno; objects that are not published yet count zero. */
+int stats_service(struct dataplane *dp, const struct service *service, struct lb_counter *out);
+int stats_backend(struct dataplane *dp, const struct model *model, const struct pool *pool,
+		  const struct backend *backend, struct lb_counter *out);
+/* out[LB_VERDICT_COUNT], FORWARDED from the services that there are. */
+int stats_verdicts(struct dataplane *dp, const struct model *model, struct lb_verdict_counter *out);
+
+#endif
