@@ -281,7 +281,9 @@ static void take_running(struct controller *controller, struct model *model)
 	model_free(controller->running);
 	controller->running = model;
 	agents_sync(controller->agents, model);
-	mark_dirty(controller);
+	/* At once: who is told that it is done shall find it in force. */
+	if (!controller->starting)
+		publish_now(controller);
 }
 
 /* Takes over `model` and `overrides` in any case; saves what is new before it takes effect. */

@@ -176,6 +176,7 @@ void publish_adopt(struct publish *publish, struct model *model)
 			continue;
 		for (size_t b = 0; b < pool->backend_count; b++)
 			adopt_backend(publish, pool, pool->backends[b]);
+		publish_table_adopt(publish, pool);
 	}
 }
 

@@ -22,8 +22,9 @@ void publish_free(struct publish *publish); /* NULL is fine; the maps stay as th
 
 /*
  * Gives the model's objects that the maps hold already (the same pool, name, address, port and mode
- * of forwarding) their indices and state: health, next hop. A new controller starts from there, so
- * that its start moves nobody. To be called once, before the first round.
+ * of forwarding) their indices and state: health, next hop, and what the table in force gives them.
+ * A new controller starts from there, so that its start moves nobody and what it tells is true
+ * before its first round. To be called once, before that.
  */
 void publish_adopt(struct publish *publish, struct model *model);
 

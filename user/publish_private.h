@@ -79,6 +79,8 @@ void publish_backends(struct publish *publish, const struct model *model);
 /* publish_table.c */
 void publish_pools(struct publish *publish); /* the pools' properties, without their tables */
 void publish_tables(struct publish *publish);
+/* Tells the model, and remembers, what the table in force says. For a pool that has an index. */
+void publish_table_adopt(struct publish *publish, struct pool *pool);
 
 /* publish_service.c */
 int publish_listeners_read(struct publish *publish);

@@ -159,16 +159,19 @@ static int table_switch(struct publish *publish, uint32_t index, const uint32_t 
 	return 0;
 }
 
-static void table_count(struct publish *publish, uint32_t index, const uint32_t *words,
+static void table_count(struct publish *publish, const struct pool *pool, const uint32_t *words,
 			uint32_t size)
 {
-	const struct pool *pool = publish->pools[index].wanted;
-
-	publish->pools[index].unsettled_slots = slots_unsettled(words, size);
+	publish->pools[pool->index].unsettled_slots = slots_unsettled(words, size);
 	for (size_t i = 0; i < pool->backend_count; i++)
 		publish->backends[pool->backends[i]->index].slots = 0;
-	for (uint32_t i = 0; i < size; i++)
-		publish->backends[LB_SLOT_OWNER(words[i])].slots++;
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t owner = LB_SLOT_OWNER(words[i]);
+
+		/* Words that an earlier controller wrote are not taken on trust. */
+		if (owner <= publish->limits.backends)
+			publish->backends[owner].slots++;
+	}
 }
 
 static int table_publish(struct publish *publish, uint32_t index)
@@ -192,7 +195,7 @@ static int table_publish(struct publish *publish, uint32_t index)
 			rc = table_switch(publish, index, words, size, digest);
 	}
 	if (rc == 0)
-		table_count(publish, index, words, size);
+		table_count(publish, pool, words, size);
 	free(words);
 	return rc;
 }
@@ -216,9 +219,9 @@ static void table_failed(struct publish *publish, const struct pool *pool, int e
 	publish_fail(publish, &fault);
 }
 
-static void table_report(const struct publish *publish, const struct held_pool *held)
+static void table_report(const struct publish *publish, struct pool *pool)
 {
-	struct pool *pool = held->wanted;
+	const struct held_pool *held = &publish->pools[pool->index];
 
 	pool->table_digest = held->identity.digest;
 	pool->unsettled_slots = held->unsettled_slots;
@@ -227,6 +230,15 @@ static void table_report(const struct publish *publish, const struct held_pool *
 
 		pool->backends[i]->slots = index ? publish->backends[index].slots : 0;
 	}
+}
+
+void publish_table_adopt(struct publish *publish, struct pool *pool)
+{
+	uint64_t table = dataplane_pools(publish->dp)[pool->index].table;
+
+	table_count(publish, pool, dataplane_slots(publish->dp) + LB_TABLE_BASE(table),
+		    LB_TABLE_SIZE(table));
+	table_report(publish, pool);
 }
 
 void publish_tables(struct publish *publish)
@@ -245,6 +257,6 @@ void publish_tables(struct publish *publish)
 			if (rc < 0)
 				table_failed(publish, held->wanted, -rc);
 		}
-		table_report(publish, held);
+		table_report(publish, held->wanted);
 	}
 }

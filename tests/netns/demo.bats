@@ -47,14 +47,14 @@ setup() { before=$(standing); }
 	local count
 	env -u LIMPET_SANDBOX "$demo" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	local pid=$!
-	for _ in {1..200}; do
+	for _ in {1..600}; do
 		grep -q 'clients send' "$BATS_TEST_TMPDIR/out" && break
 		sleep 0.1
 	done
 	grep -q 'clients send' "$BATS_TEST_TMPDIR/out"
 	kill -KILL $pid
 	# The sandbox's processes end with it.
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		count=$(pgrep -c -f '/limpet\.[[:alnum:]]{6}/' || true)
 		((count == 0)) && break
 		sleep 0.1

@@ -23,7 +23,7 @@ setup_file()
 	on backend ip route add default via 10.1.0.1
 	on backend ip route add default via 2001:db8:1::1
 	spawn listener backend python3 "$BATS_TEST_DIRNAME/tunnel.py" listen
-	wait_until 10 grep -q ready "$LAB/log/listener"
+	wait_until 30 grep -q ready "$LAB/log/listener"
 	MAC=$(on backend ip -j link show eth0 | jq -r ".[0].address")
 	export MAC
 }
@@ -62,8 +62,8 @@ case_counted()
 	other=$(count other)
 	expected=$(counters | awk -v name="$2" '{ print $1, $2 + ($1 == name) }')
 	tunnel send eth0 "$MAC" "$1"
-	if ! wait_until 5 counters_are "$expected" ||
-		{ [[ $2 == other ]] && ! wait_until 5 counted_beyond other "$other"; }; then
+	if ! wait_until 30 counters_are "$expected" ||
+		{ [[ $2 == other ]] && ! wait_until 30 counted_beyond other "$other"; }; then
 		echo "$1: not counted as $2:" >&2
 		diff <(echo "$expected") <(counters) >&2
 		return 1
@@ -79,7 +79,7 @@ cases_all()
 	expected=$(tunnel cases | cut -f2 | cat - <(counters | cut -d' ' -f1) | sort | uniq -c |
 		awk '$2 != "other" { print $2, $1 - 1 }')
 	tunnel send eth0 "$MAC" "${names[@]}"
-	wait_until 10 heard end
+	wait_until 30 heard end
 	diff <(tunnel cases | awk -F'\t' '$3 != "-" { print $1 "\t" $3 }') \
 		<(grep -v ready "$LAB/log/listener") || bad=1
 	diff <(echo "$expected") <(counters | sort) && return "$bad"
@@ -106,9 +106,9 @@ cases_all()
 @test "VLAN tags stay on" {
 	lbdecap attach eth0
 	spawn watcher backend python3 "$BATS_TEST_DIRNAME/tunnel.py" watch eth0
-	wait_until 10 grep -q ready "$LAB/log/watcher"
+	wait_until 30 grep -q ready "$LAB/log/watcher"
 	tunnel send eth0 "$MAC" "one tag" "two tags"
-	wait_until 10 grep -q "7 8" "$LAB/log/watcher"
+	wait_until 30 grep -q "7 8" "$LAB/log/watcher"
 	stop watcher
 	# The inner packets: headers of 28 and 48 bytes, and the names.
 	expect "$(grep -v ready "$LAB/log/watcher" | paste -sd,)" = "7 86dd 55,7 8 0800 36"
@@ -144,10 +144,10 @@ cases_all()
 @test "detached, nothing is decapsulated any more" {
 	lbdecap attach eth0
 	tunnel send eth0 "$MAC" 4in4
-	wait_until 5 heard 4in4
+	wait_until 30 heard 4in4
 	lbdecap detach eth0
 	tunnel send eth0 "$MAC" 6in4 "not a tunnel"
-	wait_until 5 heard "not a tunnel"
+	wait_until 30 heard "not a tunnel"
 	run ! heard 6in4
 }
 

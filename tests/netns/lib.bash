@@ -134,7 +134,7 @@ stop()
 {
 	[[ -e $LAB/pid/$1 ]] || return 0
 	kill "-${2:-TERM}" "$(<"$LAB/pid/$1")" 2>/dev/null || true
-	if ! wait_until 10 not running "$1"; then
+	if ! wait_until 30 not running "$1"; then
 		echo "$1 does not end on SIG${2:-TERM}" >&2
 		kill -KILL "$(<"$LAB/pid/$1")" 2>/dev/null || true
 		rm -f "$LAB/pid/$1"

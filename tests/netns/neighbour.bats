@@ -71,7 +71,7 @@ says()
 
 becomes()
 {
-	wait_until 15 says "$1" "$2" && return 0
+	wait_until 60 says "$1" "$2" && return 0
 	echo "$1 does not become: $2"
 	return 1
 }
@@ -217,8 +217,8 @@ lost_at_least()
 	becomes 10.0.0.11 "to 02:00:00:00:00:0a"
 	becomes fd00::11 "to 02:00:00:00:00:0a"
 	lose_every_second a
-	wait_until 20 lost_at_least a arp 6
-	wait_until 20 lost_at_least a ip6 6
+	wait_until 60 lost_at_least a arp 6
+	wait_until 60 lost_at_least a ip6 6
 	changes 10.0.0.11 1
 	changes fd00::11 1
 }
@@ -295,6 +295,9 @@ entry_of()
 	on self ip neighbour show "$1" nud all
 }
 
+# entry_is ADDRESS TEXT, for wait_until.
+entry_is() { [[ $(entry_of "$1") == *"$2"* ]]; }
+
 @test "the operator's own entries are used, and not touched" {
 	on self ip neighbour add 10.0.0.30 lladdr 02:00:00:00:00:30 dev eth1 nud permanent
 	on self ip neighbour add 10.0.0.31 lladdr 02:00:00:00:00:31 dev eth1 nud noarp
@@ -327,7 +330,7 @@ entry_of()
 	watch 10.0.0.11
 	becomes 10.0.0.11 "to 02:00:00:00:00:0a"
 	on self ip neighbour flush dev eth1
-	wait_until 15 grep -q REACHABLE <(entry_of 10.0.0.11)
+	wait_until 60 entry_is 10.0.0.11 REACHABLE
 	changes 10.0.0.11 1
 }
 
@@ -340,9 +343,9 @@ entry_of()
 	address self eth1 10.1.255.1/16
 	address a eth0 "${addresses[@]/%//16}"
 	watch "${addresses[@]}"
-	wait_until 20 all_say "to 02:00:00:00:00:0a"
+	wait_until 60 all_say "to 02:00:00:00:00:0a"
 	mac a eth0 02:00:00:00:00:aa
-	wait_until 20 all_say "to 02:00:00:00:00:aa"
+	wait_until 60 all_say "to 02:00:00:00:00:aa"
 	run ! grep unresolved "$LAB/log/watch"
 }
 

@@ -70,7 +70,7 @@ teardown() { lab_diagnostics; }
 	steady_start many 192.0.2.10:80 1000 --source "$(client_v4 1)" --pause 0.2
 	lbctl backend weight flows/web1 0
 	lbctl backend del flows/web2
-	wait_until 10 backend_is flows/web1 slots 0
+	wait_until 30 backend_is flows/web1 slots 0
 	steady_rounds many 2
 	steady_stop many
 	expect "$(steady many '[.[] | select(.error)] | map(.backends[0]) | unique - ["web2"]

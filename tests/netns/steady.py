@@ -2,7 +2,7 @@
 """steady.py: keeps many flows busy until SIGTERM and tells what became of each.
 
 TCP: each flow is one connection, with a request after each answer (HTTP, kept alive). UDP: each is
-one socket, with a datagram after each answer, sent again after a second without one. The answer's
+one socket, with a datagram after each answer, sent again after three seconds without one. The answer's
 first word names the backend. A flow ends with its first error. The report, also written on SIGUSR1
 in between, has for each flow its source, the backends that answered (in order, repetitions left
 out), how many answers came, how many datagrams were lost, and the error.
@@ -27,6 +27,8 @@ parser.add_argument("--patience", type=float, default=10, help="seconds to wait 
 parser.add_argument("--ready", required=True)
 parser.add_argument("--report", required=True)
 options = parser.parse_args()
+# Seconds. Longer than any answer is late on a machine that is busy with other things.
+LOST_AFTER = 3
 host, port = options.target.rsplit(":", 1)
 target = (host.strip("[]"), int(port))
 
@@ -100,7 +102,7 @@ class UdpFlow(Flow):
         while True:
             await self.loop.sock_sendall(self.socket, number)
             try:
-                return await asyncio.wait_for(self.answer(number), 1)
+                return await asyncio.wait_for(self.answer(number), LOST_AFTER)
             except asyncio.TimeoutError:
                 self.lost += 1
 

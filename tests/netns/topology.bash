@@ -164,7 +164,7 @@ nginx_start()
 	EOF
 	# -e: until the configuration is read, messages would go to the host's log.
 	spawn "nginx-$name" "$name" nginx -e stderr -c "$dir/conf"
-	wait_until 10 on "$name" curl -sf http://127.0.0.1/ && return 0
+	wait_until 30 on "$name" curl -sf http://127.0.0.1/ && return 0
 	cat "$LAB/log/nginx-$name" >&2
 	return 1
 }
@@ -174,7 +174,7 @@ echo_start()
 {
 	local name=$1
 	spawn "echo-$name" "$name" python3 "$TOPOLOGY_DIR/echo.py" "$@"
-	wait_until 10 grep -q ready "$LAB/log/echo-$name"
+	wait_until 30 grep -q ready "$LAB/log/echo-$name"
 }
 
 # A backend whole: backend_up NAME NUMBER VIP...
@@ -204,7 +204,7 @@ lbd_start()
 	spawn "lbd-$INSTANCE" "$INSTANCE" "$BUILD/lbd" -c "$LAB/$INSTANCE/lbd.yaml" \
 		--pin-dir "$LAB/bpf/$INSTANCE" --socket "$LAB/$INSTANCE/lbd.sock" \
 		--state-dir "$LAB/$INSTANCE/state" "$@"
-	wait_until 10 lbctl status && return 0
+	wait_until 30 lbctl status && return 0
 	cat "$LAB/log/lbd-$INSTANCE" >&2
 	return 1
 }
@@ -217,7 +217,7 @@ lb_up()
 	lbload attach "${@:-eth0}" -c "$LAB/$INSTANCE/lbd.yaml" >>"$LAB/log/lbload-$INSTANCE"
 	# shellcheck disable=SC2119
 	lbd_start
-	wait_until 10 pools_settled || {
+	wait_until 30 pools_settled || {
 		lbctl backend list >&2
 		return 1
 	}
@@ -262,7 +262,7 @@ visit()
 {
 	local host=$2
 	[[ $host != *:* ]] || host=[$host]
-	on client curl -sf --max-time 5 --interface "$1" -H 'Connection: close' \
+	on client curl -sf --max-time 20 --interface "$1" -H 'Connection: close' \
 		"http://$host:${4:-80}/[1-$3]"
 }
 
@@ -275,7 +275,7 @@ steady_start()
 	spawn "$name" client python3 "$TOPOLOGY_DIR/steady.py" --target "$target" \
 		--connections "$connections" --ready "$LAB/$name.ready" \
 		--report "$LAB/$name.json" "$@"
-	wait_until 20 test -s "$LAB/$name.ready" && return 0
+	wait_until 60 test -s "$LAB/$name.ready" && return 0
 	cat "$LAB/log/$name" >&2
 	return 1
 }
@@ -294,7 +294,7 @@ steady_look()
 {
 	rm -f "$LAB/$1.json"
 	kill -USR1 "$(<"$LAB/pid/$1")"
-	wait_until 10 test -e "$LAB/$1.json"
+	wait_until 30 test -e "$LAB/$1.json"
 }
 
 # steady NAME FILTER: of the report, by jq.
@@ -305,7 +305,7 @@ steady_rounds()
 {
 	local before
 	before=$(steady_progress "$1")
-	wait_until 20 steady_passed "$1" $((before + $2)) && return 0
+	wait_until 60 steady_passed "$1" $((before + $2)) && return 0
 	echo "$1: no $2 further rounds; stuck at $(steady_progress "$1")" >&2
 	return 1
 }
