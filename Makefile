@@ -17,7 +17,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Werror
 PACKAGES := libbpf libxdp libcap yaml-0.1 jansson libmicrohttpd libcurl libsystemd libmnl
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
-ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) -I$(BUILD) -D_GNU_SOURCE $(PKG_CFLAGS)
+ALL_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CFLAGS) -I$(BUILD) -D_GNU_SOURCE $(PKG_CFLAGS)
 # V=1 shows the commands.
 Q         := $(if $(V),,@)
 SAY        = @printf '  %-6s %s\n'
@@ -63,6 +63,7 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.exists
 
 # The only sources that know the skeletons.
 $(foreach o,dataplane dataplane_explain,$(BUILD)/obj/user/$(o).o $(BUILD)/asan/user/$(o).o): $(BUILD)/lb.skel.h
+$(BUILD)/obj/user/dataplane_sweep.o $(BUILD)/asan/user/dataplane_sweep.o: $(BUILD)/sweep.skel.h
 $(BUILD)/obj/tools/lbdecap.o: $(BUILD)/decap.skel.h
 
 $(BUILD)/liblimpet.a: $(USER_OBJ)
@@ -94,7 +95,7 @@ $(BUILD)/asan/%.o: %.c | $(BUILD)/.exists
 	$(Q)$(CC) $(ALL_CFLAGS) $(SANITIZE) -MMD -MP -c $< -o $@
 
 # What bpf/env.h stands on there.
-$(BUILD)/asan/tests/unit/%.o: ALL_CFLAGS += -Itests/unit
+$(BUILD)/asan/tests/unit/%.o: ALL_CFLAGS += -Itests/host
 
 $(BUILD)/asan/liblimpet.a: $(ASAN_OBJ)
 	$(SAY) AR $@

@@ -3,8 +3,9 @@
  * env: what the packet path stands on. In the kernel, helpers and maps; in a unit test or
  * simulator, a header "host_env.h" on the include path that defines the same names over ordinary
  * memory: bpf_map_lookup_elem(map, key), bpf_map_update_elem(map, key, value, flags),
- *   bpf_ktime_get_coarse_ns(), bpf_htons, bpf_ntohs, __always_inline,
- *   an object for each map of maps.h that is looked up, and hash_keys[LB_HASH_KEYS], read_only.
+ *   bpf_map_delete_elem(map, key), bpf_ktime_get_coarse_ns(), bpf_htons and its kin,
+ *   __always_inline, an object for each map of maps.h that is looked up, and
+ *   hash_keys[LB_HASH_KEYS], quotas[LB_QUOTA_COUNT], read_only.
  * So the rules that are tested are the rules that run.
  */
 #ifndef LB_ENV_H
@@ -20,15 +21,17 @@
 
 #include "maps.h"
 
-/* Set before load: siphash_expand of the installation's seed, and whether this is the copy that
- * explains (`lbctl flow lookup`) without counting or writing. */
+/* Set before load: siphash_expand of the installation's seed, LB_QUOTAS of its limits, and whether
+ * this is the copy that explains (`lbctl flow lookup`) without counting or writing. */
 extern const volatile __u64 hash_keys[LB_HASH_KEYS];
+extern const volatile __u32 quotas[LB_QUOTA_COUNT];
 extern const volatile bool read_only;
 #else
 #include "host_env.h"
 #endif
 
-/* A word that the controller may store at any time: load it once. */
-#define LOAD_ONCE(word) (*(const volatile __typeof__(word) *)&(word))
+/* A word that somebody else may store at any time: load it once, store it whole. */
+#define LOAD_ONCE(word)         (*(const volatile __typeof__(word) *)&(word))
+#define STORE_ONCE(word, value) (*(volatile __typeof__(word) *)&(word) = (value))
 
 #endif

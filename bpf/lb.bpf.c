@@ -11,9 +11,9 @@
  * lb_abi.h). This file alone turns a verdict into what the kernel is told, and counts it: a
  * forwarded packet costs one per-CPU counter entry, that of its service and backend.
  *
- * Look-ups of a forwarded packet: control (array), services (hash), pools, slots, backends
- * (arrays), counters (per-CPU array); and flows (hash) where the pool tracks or the slot is
- * changed.
+ * Look-ups of a forwarded packet: services (hash), pools, slots, backends (arrays), counters
+ * (per-CPU array). Where the pool remembers clients: clients (hash), slot_times (array). Where the
+ * slot is changed or the pool tracks every flow: flows (hash), and births (hash) if that has none.
  */
 #include "env.h"
 #include "forward.h"
@@ -22,6 +22,7 @@
 #include "service.h"
 
 const volatile __u64 hash_keys[LB_HASH_KEYS];
+const volatile __u32 quotas[LB_QUOTA_COUNT];
 const volatile bool read_only;
 
 struct way {

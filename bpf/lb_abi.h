@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #include <stddef.h>
 
-#define LB_LAYOUT 1
+#define LB_LAYOUT 2
 
 #define LB_PROGRAM_NAME "limpet" /* of the XDP program: how instances recognise each other */
 
@@ -60,10 +60,28 @@ enum lb_verdict {
 enum lb_decided_by {
 	LB_BY_NONE,
 	LB_BY_SLOT,     /* the slot's owner */
-	LB_BY_FALLBACK, /* the slot's fallback */
-	LB_BY_FLOW,     /* an entry of the flow table */
-	LB_BY_CLIENT,   /* a client's record */
+	LB_BY_FALLBACK, /* the slot's or the client's fallback */
+	LB_BY_FLOW,     /* an entry of the flow tables */
+	LB_BY_CLIENT,   /* the owner that a client's record names */
 	LB_BY_COUNT
+};
+
+/*
+ * What could not be remembered while a packet was forwarded all the same. X(name, text). None of
+ * them breaks a flow; counts that grow say that `limits` are too small, or that somebody floods.
+ */
+#define LB_NOTES(X)                                                                                \
+	X(NEW_FLOW_UNTRACKED, "a new flow found no room in the flow table: it went where flows "   \
+			      "without an entry go, and a new backend gets its share later")       \
+	X(OLD_FLOW_UNTRACKED, "an established flow found no room in the flow table: its slot "     \
+			      "settles later, and a drain does not count it")                      \
+	X(CLIENT_UNTRACKED, "a new client found no room in the client table: it goes by its slot")
+
+enum lb_note {
+#define LB_NOTE_ENUM(name, text) LB_NOTE_##name,
+	LB_NOTES(LB_NOTE_ENUM)
+#undef LB_NOTE_ENUM
+		LB_NOTE_COUNT
 };
 
 union lb_addr {
@@ -75,8 +93,8 @@ union lb_addr {
 /* ---- installation: written once by `lbload attach` ---- */
 
 struct lb_limits {
-	__u32 flows;    /* entries of each flow table (IPv4 and IPv6 have one each) */
-	__u32 clients;  /* entries of each client table */
+	__u32 flows;    /* entries of all flow tables together, see enum lb_quota; 0 is fine */
+	__u32 clients;  /* records of clients of both families together; 0 is fine */
 	__u32 backends; /* of all pools */
 	__u32 services; /* of services, and of pools */
 	__u32 slots;    /* of all tables, a multiple of LB_SLOT_BLOCK */
@@ -138,11 +156,12 @@ struct lb_control {
 	__u32 unused;
 };
 
-/* ---- pick: pool, slot, flow table ---- */
+/* ---- pick: pool, slot, flow tables, clients ---- */
 
 enum lb_pool_flag {
 	LB_POOL_SOURCE = 1 << 0,       /* affinity by source address, not 5-tuple */
 	LB_POOL_TRACK_ALWAYS = 1 << 1, /* an entry for each flow, settled slot or not */
+	LB_POOL_UNSETTLED = 1 << 2,    /* some slot is changed: only sweeps read this */
 };
 
 struct lb_pool {
@@ -158,7 +177,12 @@ struct lb_pool {
 	__u32 idle_udp;
 	__u32 idle_closing;   /* the same for half-open and closed TCP flows */
 	__u32 client_timeout; /* ticks; 0: clients are not remembered */
-	__u64 unused[2];
+	/* Of the pool's run in `slot_times`: element times_base + slot, whichever table is in
+	 * force, so that a use noted while tables are swapped is not forgotten. */
+	__u32 times_base;
+	__u32 idle_longest; /* the longest of the idle times */
+	__u32 client_life;  /* the longer of client_timeout and idle_longest */
+	__u32 unused;
 };
 
 #define LB_TABLE(base, size) ((__u64)(size) << 32 | (base))
@@ -167,10 +191,10 @@ struct lb_pool {
 
 /*
  * A slot is one aligned word: two backend indices and a bit, so that a reader always sees a pair
- * that belongs together. Only the controller writes slots.
+ * that belongs together. Only the controller writes slots. A client's record holds such a pair too.
  *   owner: the backend that Maglev gives the slot now
  *   fallback: where the slot's established flows without an entry belong
- *   changed: owner and fallback differ, or a live entry may name a third backend
+ *   changed: owner and fallback differ, or a live entry may name another backend than they do
  */
 #define LB_SLOT_INDEX_MASK 0x7fffU
 #define LB_SLOT_CHANGED    (1U << 30)
@@ -202,21 +226,112 @@ struct lb_flow_key_v6 {
 	__u8 zero[3];
 };
 
+/*
+ * When things last happened to a pair that is changed; in ticks, 0: never. The packet program and
+ * the controller store whole words; a lost race between two stores of the same tick loses nothing.
+ */
+struct lb_times {
+	__u32 since; /* the owner left the fallback */
+	__u32 used;  /* a flow went to the fallback and no entry says so */
+	__u32 full;  /* a new flow could not be given an entry */
+	__u32 kept;  /* the pair was written, or a sweep read an entry naming another backend */
+};
+
 enum lb_flow_state {
-	LB_FLOW_OPENING, /* a SYN was seen, and nothing after it */
+	LB_FLOW_OPENING, /* births: a SYN was seen, and nothing that belongs to it */
 	LB_FLOW_OPEN,
 	LB_FLOW_CLOSING, /* FIN or RST was seen */
 };
 
-/* An entry is live if pool and incarnation match, the backend is usable and `seen` is recent. */
+enum lb_flow_flag {
+	LB_FLOW_REBORN = 1 << 0,   /* `births` may know of a later life of the flow */
+	LB_FLOW_RECORDED = 1 << 1, /* an old flow, met at its fallback: counts against that quota */
+};
+
+/* In `seen`, by a sweep: the entry is dead and about to be deleted. Nobody writes it again, and
+ * nothing can be put in its place before it is gone. */
+#define LB_DOOMED 0x80000000U
+
+/*
+ * An entry of `flows`. It is live if it is not doomed, pool and incarnation match, its backend is
+ * usable and `seen` is recent.
+ */
 struct lb_flow {
 	__u32 seen; /* tick of the last packet, written only when it changes */
 	__u32 incarnation;
 	__u16 backend;
 	__u16 pool;
 	__u8 state; /* enum lb_flow_state */
-	__u8 zero[3];
+	__u8 flags; /* enum lb_flow_flag */
+	__u8 zero[2];
 };
+
+/* An entry of `births`: made by a SYN, and confirmed by a packet that belongs to it, or made by the
+ * first datagram of a UDP flow. */
+struct lb_birth {
+	struct lb_flow flow;
+	__u32 sequence; /* initial sequence number, host order; UDP: 0 */
+};
+
+/*
+ * How many entries there are, as the quotas count them. Half of limits.flows is for TCP and half
+ * for UDP, so that a flood of one leaves the other its room; and of each half at most half for
+ * births and, with TCP, at most half for old flows that were recorded, so that neither SYNs nor
+ * ACKs of strangers take the room of flows that are known to live.
+ */
+enum lb_quota {
+	LB_QUOTA_TCP,
+	LB_QUOTA_TCP_BIRTHS,
+	LB_QUOTA_TCP_RECORDED,
+	LB_QUOTA_UDP,
+	LB_QUOTA_UDP_BIRTHS,
+	LB_QUOTA_CLIENTS,
+	LB_QUOTA_CLIENTS_NEW, /* of which no packet but the first was seen: perhaps forged */
+	LB_QUOTA_COUNT
+};
+
+#define LB_QUOTAS(limits)                                                                          \
+	{                                                                                          \
+		[LB_QUOTA_TCP] = (limits)->flows / 2, [LB_QUOTA_TCP_BIRTHS] = (limits)->flows / 4, \
+		[LB_QUOTA_TCP_RECORDED] = (limits)->flows / 4,                                     \
+		[LB_QUOTA_UDP] = (limits)->flows / 2, [LB_QUOTA_UDP_BIRTHS] = (limits)->flows / 4, \
+		[LB_QUOTA_CLIENTS] = (limits)->clients,                                            \
+		[LB_QUOTA_CLIENTS_NEW] = (limits)->clients / 8,                                    \
+	}
+
+struct lb_usage {
+	__u32 count[LB_QUOTA_COUNT];
+	__u32 unused;
+};
+
+struct lb_client_key_v4 {
+	__u32 pool;
+	__be32 address; /* masked */
+};
+
+struct lb_client_key_v6 {
+	__u32 pool;
+	union lb_addr address; /* masked */
+};
+
+/*
+ * A client's record: to its client it is what a slot is. The pair and the two incarnations are one
+ * word, so that they change together, by compare-and-set. A backend whose incarnation is another
+ * one by now went down since, and is to this client as if it were not usable.
+ */
+struct lb_client {
+	__u64 pair; /* LB_CLIENT_PAIR */
+	struct lb_times times;
+	__u32 seen;  /* tick of the last packet; LB_DOOMED as in struct lb_flow */
+	__u32 known; /* 0: only the first packet was seen */
+};
+
+#define LB_CLIENT_PAIR(word, owner_incarnation, fallback_incarnation)                              \
+	((__u64)(word) | (__u64)((owner_incarnation)&0xffff) << 32 |                               \
+	 (__u64)((fallback_incarnation)&0xffff) << 48)
+#define LB_CLIENT_WORD(pair)                 ((__u32)(pair))
+#define LB_CLIENT_OWNER_INCARNATION(pair)    ((__u16)((pair) >> 32))
+#define LB_CLIENT_FALLBACK_INCARNATION(pair) ((__u16)((pair) >> 48))
 
 /* ---- forward: backend ---- */
 
@@ -224,8 +339,10 @@ enum lb_forward { LB_FORWARD_NONE, LB_FORWARD_L2, LB_FORWARD_IPIP_V4, LB_FORWARD
 
 /* The low half of lb_backend.status. */
 enum lb_backend_flag {
-	LB_BACKEND_USABLE =
-		1 << 0, /* may be given packets: ready, draining, or down under `keep` */
+	/* May be given packets: ready, draining, or down under `keep`. */
+	LB_BACKEND_USABLE = 1 << 0,
+	/* May be given new flows of clients that it has: ready, or draining for `clients`. */
+	LB_BACKEND_TAKES_CLIENTS = 1 << 1,
 };
 
 #define LB_STATUS(incarnation, forward, flags)                                                     \
@@ -278,7 +395,7 @@ struct lb_pool_identity {
 	char name[LB_NAME_SIZE];
 	__u64 digest;        /* of the table published last */
 	__u32 counter_count; /* offsets in use or free to use in the runs of its services */
-	__u32 changed_tick;  /* when a table was last published, in ticks */
+	__u32 unused;
 };
 
 struct lb_service_identity {
@@ -315,6 +432,28 @@ struct lb_explanation {
 	__u32 entry_age; /* ticks since the flow's entry was seen; ~0: no entry */
 };
 
+/* ---- sweeps: what lbd asks of bpf/sweep.bpf.c, and what it learns ---- */
+
+enum lb_sweep_table {
+	LB_SWEEP_BIRTHS, /* births first: see bpf/sweep.h */
+	LB_SWEEP_FLOWS,
+	LB_SWEEP_CLIENTS,
+	LB_SWEEP_TABLE_COUNT
+};
+
+struct lb_sweep {
+	__u32 table;                 /* enum lb_sweep_table */
+	__u32 now;                   /* tick at which the whole sweep began */
+	__u32 read, doomed, deleted; /* out: entries */
+	__u32 unused;
+};
+
+/* Live entries by backend and by pool, as of the last sweep. */
+struct lb_tally {
+	__u32 flows; /* not closing; a flow in both tables counts once */
+	__u32 clients;
+};
+
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
 #define LB_ASSERT_OFFSET(type, field, at)                                                          \
 	_Static_assert(offsetof(type, field) == (at), "offset of " #type "." #field)
@@ -333,7 +472,15 @@ LB_ASSERT_OFFSET(struct lb_pool, idle_tcp, 32);
 LB_ASSERT_SIZE(struct lb_slot_block, 64);
 LB_ASSERT_SIZE(struct lb_flow_key_v4, 16);
 LB_ASSERT_SIZE(struct lb_flow_key_v6, 40);
+LB_ASSERT_SIZE(struct lb_times, 16);
 LB_ASSERT_SIZE(struct lb_flow, 16);
+LB_ASSERT_SIZE(struct lb_birth, 20);
+LB_ASSERT_SIZE(struct lb_usage, 32);
+LB_ASSERT_SIZE(struct lb_client_key_v4, 8);
+LB_ASSERT_SIZE(struct lb_client_key_v6, 20);
+LB_ASSERT_SIZE(struct lb_client, 32);
+LB_ASSERT_OFFSET(struct lb_client, times, 8);
+LB_ASSERT_OFFSET(struct lb_client, seen, 24);
 LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_OFFSET(struct lb_backend, destination_mac, 8);
 LB_ASSERT_OFFSET(struct lb_backend, source_mac, 16);
@@ -346,5 +493,7 @@ LB_ASSERT_SIZE(struct lb_pool_identity, 80);
 LB_ASSERT_SIZE(struct lb_service_identity, 80);
 LB_ASSERT_SIZE(struct lb_backend_identity, 96);
 LB_ASSERT_SIZE(struct lb_explanation, 32);
+LB_ASSERT_SIZE(struct lb_sweep, 24);
+LB_ASSERT_SIZE(struct lb_tally, 8);
 
 #endif

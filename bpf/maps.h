@@ -97,10 +97,39 @@ struct {
 } backends SEC(".maps");
 
 /*
- * Flows whose slot does not say where they belong, or all flows of a pool with `track: always`. The
- * program reads and writes; lbd deletes entries that are dead. Plain hashes, because an entry that
- * is evicted would move its flow. Full: a new flow goes to its slot's fallback, without an entry.
+ * struct lb_times of each slot of each pool; not swapped with the tables. The program reads and
+ * writes it for packets of changed slots; sweeps and lbd write. Full: lbd refuses the pool.
  */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_times);
+} slot_times SEC(".maps");
+
+/*
+ * Flows whose slot does not say where they belong, or all flows of a pool with `track: always`.
+ * `births` are new ones, `flows` those known to live. The program reads and writes; sweeps doom and
+ * delete. Plain hashes, because an entry that is evicted would move its flow. Full (by quota, see
+ * enum lb_quota): a new flow goes where flows without an entry go.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v4);
+	__type(value, struct lb_birth);
+} births_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v6);
+	__type(value, struct lb_birth);
+} births_v6 SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -116,6 +145,43 @@ struct {
 	__type(key, struct lb_flow_key_v6);
 	__type(value, struct lb_flow);
 } flows_v6 SEC(".maps");
+
+/*
+ * Records of clients of pools with a client timeout. The program reads and writes; sweeps settle,
+ * doom and delete. Full: a new client goes by its slot, and is counted.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_client_key_v4);
+	__type(value, struct lb_client);
+} clients_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_client_key_v6);
+	__type(value, struct lb_client);
+} clients_v6 SEC(".maps");
+
+/* How many entries the six tables above hold. The program and sweeps add and subtract. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_usage);
+} usage SEC(".maps");
+
+/* Index: enum lb_note. The program adds; lbd reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_NOTE_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} notes SEC(".maps");
 
 /* See struct lb_counter. The program adds; lbd reads, and clears runs that nobody uses. */
 struct {

@@ -31,11 +31,13 @@ struct packet {
 	} flow;
 	__u16 l3_offset;    /* of the IP header in the frame */
 	__u16 l3_length;    /* of the IP packet */
+	__u32 sequence;     /* TCP, host order */
 	__u8 family;        /* 4 or 6; 0: no destination is known */
 	__u8 proto;         /* of the transport header */
 	__u8 traffic_class; /* DSCP and ECN */
 	bool syn;           /* TCP: SYN without ACK */
 	bool closing;       /* TCP: FIN or RST */
+	bool reset;         /* TCP: RST */
 };
 
 enum {
@@ -68,8 +70,10 @@ static __always_inline enum lb_verdict parse_tcp(struct cursor *cursor, struct p
 		return LB_DROP_BAD_HEADER;
 	*source_port = tcp->source;
 	*destination_port = tcp->dest;
+	packet->sequence = bpf_ntohl(tcp->seq);
 	packet->syn = tcp->syn && !tcp->ack;
 	packet->closing = tcp->fin || tcp->rst;
+	packet->reset = tcp->rst;
 	return LB_CONTINUE;
 }
 

@@ -2,28 +2,39 @@
 /*
  * pick: which backend a packet goes to. The only place where that is decided.
  *
- * The key (flow or client) hashes to a slot of the pool's table, and the slot names an owner, where
- * new flows go, and a fallback, where established flows without an entry belong:
+ * What it keeps: a flow, once answered by a backend that stays usable, and while it is not idle
+ * past its timeout, is never sent elsewhere; a client, once known, keeps its backend likewise. What
+ * it pays: in a settled slot, one word.
  *
- *   1. A settled slot of a pool that does not track every flow: the owner. One word was read,
- * nothing written.
- *   2. A live entry of the flow: its backend. (A SYN after FIN or RST is a new flow with old
- * ports.)
- *   3. A new flow: the owner, with an entry. Where no entry can be made: the fallback, which needs
- *      none to be found again.
- *   4. An older flow: the fallback, else the owner, with an entry where there is room.
+ * The key (flow or client) hashes to a slot of the pool's table, and the slot holds a pair: an
+ * owner, where new flows go, and a fallback, where established flows belong that have no entry of
+ * their own. The pair is that of the client's record where there is one.
  *
- * "Else" and "live" ask whether a backend is usable, which the controller says in one word together
- * with the backend's incarnation: entries of a backend that went down are dead with that store.
+ *   Settled: the owner. Done. (`track: always` treats every slot as changed, and makes entries
+ *   where none is needed.)
+ *
+ * In a changed one an entry decides where there is a live one (see flow_table.h), and where no
+ * entry can be made the flow goes where flows without one go. That is why a full table breaks
+ * nothing: it only delays a new backend's share.
+ *
+ * Entries are in two tables. `births` are flows that began while their slot was changed; nobody
+ * knows yet whether they will live, or whether their SYN was forged. A birth is confirmed by a
+ * packet whose sequence number belongs to its SYN, and copied to `flows`; the copy is what sweeps
+ * keep. A flow entry that no birth may contradict (LB_FLOW_REBORN) answers by itself.
  */
 #ifndef LB_PICK_H
 #define LB_PICK_H
 
+#include "client_table.h"
 #include "env.h"
 #include "flow_table.h"
 #include "hash.h"
 #include "parse.h"
 #include "slot.h"
+
+/* How far after a SYN's sequence number a packet may lie that belongs to it: more than what a first
+ * flight carries, and one in 32,768 for a number that was guessed. */
+enum { SEQUENCE_WINDOW = 1 << 17 };
 
 struct choice {
 	struct lb_backend *backend;
@@ -31,10 +42,24 @@ struct choice {
 	__u32 index;   /* of the backend */
 	__u32 entropy; /* varies by flow, for what shall spread by flow */
 	__u32 slot;
-	__u32 word;      /* of the slot */
+	__u32 word;      /* of the slot or the client: the pair the packet was judged by */
 	__u32 entry_age; /* ticks; ~0: no entry was used */
 	enum lb_decided_by decided_by;
 	bool new_udp_flow; /* which only a pool that tracks every flow can tell */
+};
+
+/* What a packet is judged by in a changed slot. */
+struct judgement {
+	const struct lb_pool *pool;
+	__u32 pool_index;
+	__u32 now;
+	struct pair pair;
+	/* Entries of the flow, live or not, and whether they are live. */
+	struct lb_birth *birth;
+	struct lb_flow *flow;
+	bool birth_live;
+	bool flow_live;
+	bool always;
 };
 
 /* Points `choice` at the backend if that is usable. */
@@ -53,6 +78,32 @@ static __always_inline bool choose(struct choice *choice, __u32 index, enum lb_d
 	choice->index = index;
 	choice->decided_by = by;
 	return true;
+}
+
+static __always_inline bool choose_owner(struct choice *choice, const struct judgement *j)
+{
+	return choose(choice, j->pair.owner, j->pair.client ? LB_BY_CLIENT : LB_BY_SLOT);
+}
+
+static __always_inline bool choose_fallback(struct choice *choice, const struct judgement *j)
+{
+	return choose(choice, j->pair.fallback, LB_BY_FALLBACK);
+}
+
+static __always_inline bool choose_entry(struct choice *choice, const struct lb_flow *entry,
+					 __u32 now)
+{
+	choice->entry_age = entry_age(entry->seen, now);
+	return choose(choice, entry->backend, LB_BY_FLOW);
+}
+
+static __always_inline void note(enum lb_note what)
+{
+	__u32 index = what;
+	__u64 *count = bpf_map_lookup_elem(&notes, &index);
+
+	if (count && !read_only)
+		++*count;
 }
 
 /* The place of the packet's key in the table, and a number that varies by flow. */
@@ -80,45 +131,276 @@ static __always_inline __u32 pick_hash(const struct packet *packet, const struct
 	return hash;
 }
 
-/* Rule 2. */
-static __always_inline bool pick_entry(const struct packet *packet, __u32 pool_index,
-				       const struct lb_pool *pool, __u32 now, struct choice *choice)
-{
-	struct lb_flow *flow = flow_find(packet);
+/* ---- entries ---- */
 
-	if (!flow || (packet->syn && flow->state == LB_FLOW_CLOSING))
+/* Looks for the flow's entries. A flow entry without the flag speaks alone for all but a SYN. */
+static __always_inline void recall(const struct packet *packet, struct judgement *j)
+{
+	j->flow = flow_find(packet);
+	j->flow_live =
+		j->flow && entry_live(j->flow, j->pool_index, j->pool, packet->proto, j->now);
+	if (j->flow_live && !(j->flow->flags & LB_FLOW_REBORN) && !packet->syn)
+		return;
+	j->birth = birth_find(packet);
+	j->birth_live = j->birth &&
+			entry_live(&j->birth->flow, j->pool_index, j->pool, packet->proto, j->now);
+}
+
+static __always_inline bool is_confirmed(const struct judgement *j)
+{
+	return j->birth_live && j->birth->flow.state != LB_FLOW_OPENING;
+}
+
+static __always_inline __u8 state_after(const struct packet *packet, __u8 state)
+{
+	return packet->closing || state == LB_FLOW_CLOSING ? LB_FLOW_CLOSING : LB_FLOW_OPEN;
+}
+
+/* A birth that names the chosen backend. False if none can be written. */
+static __always_inline bool bear(const struct packet *packet, const struct judgement *j,
+				 const struct choice *choice)
+{
+	struct lb_birth birth = {
+		.flow = {.seen = j->now,
+			 .incarnation = LB_STATUS_INCARNATION(choice->status),
+			 .backend = choice->index,
+			 .pool = j->pool_index,
+			 .state = packet->syn ? LB_FLOW_OPENING : LB_FLOW_OPEN},
+		.sequence = packet->syn ? packet->sequence : 0,
+	};
+
+	if (!birth_put(packet, j->birth, &birth))
 		return false;
-	if (!choose(choice, flow->backend, LB_BY_FLOW) ||
-	    !flow_live(flow, pool_index, pool, packet->proto, choice->status, now))
-		return false;
-	choice->entry_age = now - flow->seen;
-	if (!read_only)
-		flow_refresh(flow, packet, now);
+	if (j->flow_live && !read_only)
+		j->flow->flags |= LB_FLOW_REBORN;
 	return true;
 }
 
-/* Rules 2 to 4. */
-static __always_inline enum lb_verdict pick_tracked(const struct packet *packet, __u32 pool_index,
-						    const struct lb_pool *pool,
-						    struct choice *choice)
+/* A flow entry that names the chosen backend. False if none can be written. */
+static __always_inline bool record(const struct packet *packet, const struct judgement *j,
+				   const struct choice *choice, __u8 state, __u8 flags)
 {
-	__u32 owner = LB_SLOT_OWNER(choice->word), fallback = LB_SLOT_FALLBACK(choice->word);
-	__u32 now = flow_tick();
-	/* UDP says nothing of a flow's age; where every flow has an entry, one without is new. */
-	bool new_flow = packet->syn || packet->proto == IPPROTO_UDP;
+	struct lb_flow flow = {
+		.seen = j->now,
+		.incarnation = LB_STATUS_INCARNATION(choice->status),
+		.backend = choice->index,
+		.pool = j->pool_index,
+		.state = state_after(packet, state),
+		.flags = flags,
+	};
 
-	if (pick_entry(packet, pool_index, pool, now, choice))
-		return LB_CONTINUE;
-	choice->new_udp_flow = packet->proto == IPPROTO_UDP && pool->flags & LB_POOL_TRACK_ALWAYS;
-	if (new_flow || !choose(choice, fallback, LB_BY_FALLBACK)) {
-		if (!choose(choice, owner, LB_BY_SLOT) && !choose(choice, fallback, LB_BY_FALLBACK))
-			return LB_DROP_NO_BACKEND;
-	}
-	if (read_only || flow_make(packet, pool_index, choice->index, choice->status, now))
-		return LB_CONTINUE;
-	choose(choice, fallback,
-	       LB_BY_FALLBACK); /* rule 3: where it is not usable, the choice stays */
+	return flow_put(packet, j->flow, &flow);
+}
+
+/* The flow goes on with its live birth, which is copied. Where that finds no room it serves on. */
+static __always_inline enum lb_verdict pick_birth(const struct packet *packet, struct judgement *j,
+						  struct choice *choice)
+{
+	__u8 state = state_after(packet, j->birth->flow.state);
+
+	if (!choose_entry(choice, &j->birth->flow, j->now))
+		return LB_DROP_NO_BACKEND;
+	entry_refresh(&j->birth->flow, state, j->now);
+	record(packet, j, choice, state, 0);
 	return LB_CONTINUE;
+}
+
+/* The flow goes on with its live flow entry. */
+static __always_inline enum lb_verdict pick_flow(const struct packet *packet, struct judgement *j,
+						 struct choice *choice)
+{
+	if (!choose_entry(choice, j->flow, j->now))
+		return LB_DROP_NO_BACKEND;
+	entry_refresh(j->flow, state_after(packet, j->flow->state), j->now);
+	return LB_CONTINUE;
+}
+
+/* ---- TCP, SYN without ACK ---- */
+
+/* Where the flow goes if nothing can be written, and where its later packets go anyway. */
+static __always_inline bool choose_default(struct choice *choice, const struct judgement *j)
+{
+	if (j->flow_live && choose_entry(choice, j->flow, j->now))
+		return true;
+	return choose_fallback(choice, j) || choose_owner(choice, j);
+}
+
+/* The flow needs no birth: its later packets find the same backend without. */
+static __always_inline enum lb_verdict pick_syn_plain(struct judgement *j)
+{
+	if (j->flow_live)
+		/* A new life with old ports is not closing, whatever the last one was. */
+		entry_refresh(j->flow, LB_FLOW_OPEN, j->now);
+	else if (j->pair.owner != j->pair.fallback)
+		time_note(&j->pair.times->used, j->now);
+	return LB_CONTINUE;
+}
+
+static __always_inline enum lb_verdict pick_syn(const struct packet *packet, struct judgement *j,
+						struct choice *choice)
+{
+	bool unconfirmed = j->birth_live && !is_confirmed(j);
+	__u32 fixed;
+
+	/* 1. A live confirmed birth and no live flow entry: its backend. */
+	if (is_confirmed(j) && !j->flow_live) {
+		entry_refresh(&j->birth->flow, LB_FLOW_OPEN, j->now);
+		return choose_entry(choice, &j->birth->flow, j->now) ? LB_CONTINUE
+								     : LB_DROP_NO_BACKEND;
+	}
+	/* 2. The default, and the choice: a repeated SYN goes where the first one went. */
+	if (!choose_default(choice, j))
+		return LB_DROP_NO_BACKEND;
+	fixed = choice->index;
+	if (!(j->birth_live && j->birth->sequence == packet->sequence &&
+	      choose_entry(choice, &j->birth->flow, j->now)))
+		choose_owner(choice, j);
+	/* 3. The same: nothing needs to be written. */
+	if (choice->index == fixed && !unconfirmed && (!j->always || j->flow_live || j->birth_live))
+		return pick_syn_plain(j);
+	/* 4. Else a birth; where none can be written, the live birth's backend or the default. */
+	if (bear(packet, j, choice))
+		return LB_CONTINUE;
+	if (!j->birth_live || !choose_entry(choice, &j->birth->flow, j->now))
+		choose_default(choice, j);
+	time_note(&j->pair.times->full, j->now);
+	note(LB_NOTE_NEW_FLOW_UNTRACKED);
+	return LB_CONTINUE;
+}
+
+/* ---- TCP, everything else ---- */
+
+static __always_inline bool is_birth_of(const struct packet *packet, const struct lb_birth *birth)
+{
+	return packet->sequence - birth->sequence <= SEQUENCE_WINDOW;
+}
+
+static __always_inline enum lb_verdict pick_established(const struct packet *packet,
+							struct judgement *j, struct choice *choice)
+{
+	/* 1. A live birth that is confirmed, or becomes so. */
+	if (is_confirmed(j) || (j->birth_live && is_birth_of(packet, j->birth)))
+		return pick_birth(packet, j, choice);
+	/* A reset after the SYN: a backend that takes the SYN for part of a connection it still
+	 * has asks the client, whose reset, with numbers of that connection, clears the way (RFC
+	 * 5961, section 4.2). Nothing is learnt from it. */
+	if (j->birth_live && packet->reset)
+		return choose_entry(choice, &j->birth->flow, j->now) ? LB_CONTINUE
+								     : LB_DROP_NO_BACKEND;
+	/* 2. A live flow entry. */
+	if (j->flow_live)
+		return pick_flow(packet, j, choice);
+	/* 3. The fallback, recorded where that tells more than the slot; else the owner. */
+	if (!choose_fallback(choice, j))
+		return choose_owner(choice, j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
+	if (j->pair.owner == j->pair.fallback && !j->always)
+		return LB_CONTINUE;
+	if (!record(packet, j, choice, LB_FLOW_OPEN,
+		    LB_FLOW_RECORDED | (j->birth_live ? LB_FLOW_REBORN : 0))) {
+		time_note(&j->pair.times->used, j->now);
+		note(LB_NOTE_OLD_FLOW_UNTRACKED);
+	}
+	return LB_CONTINUE;
+}
+
+/* ---- UDP: nothing in a datagram says whether its flow is new ---- */
+
+static __always_inline enum lb_verdict pick_datagram(const struct packet *packet,
+						     struct judgement *j, struct choice *choice)
+{
+	__u32 idle = j->pool->idle_udp;
+
+	/* 1. A live birth or flow entry. */
+	if (j->birth_live)
+		return pick_birth(packet, j, choice);
+	if (j->flow_live)
+		return pick_flow(packet, j, choice);
+	choice->new_udp_flow = j->always;
+	/* 2. Owner and fallback the same. */
+	if (j->pair.owner == j->pair.fallback && !j->always)
+		return choose_owner(choice, j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
+	/* 3. The fallback while old flows without an entry may live; then the owner. */
+	if (!((time_recent(j->pair.times->since, j->now, idle) ||
+	       time_recent(j->pair.times->full, j->now, idle)) &&
+	      choose_fallback(choice, j)) &&
+	    !choose_owner(choice, j) && !choose_fallback(choice, j))
+		return LB_DROP_NO_BACKEND;
+	if (bear(packet, j, choice))
+		return LB_CONTINUE;
+	choose_fallback(choice, j);
+	time_note(&j->pair.times->full, j->now);
+	time_note(&j->pair.times->used, j->now);
+	note(LB_NOTE_NEW_FLOW_UNTRACKED);
+	return LB_CONTINUE;
+}
+
+/* ---- the way to them ---- */
+
+static __always_inline enum lb_verdict pick_changed(const struct packet *packet,
+						    struct judgement *j, struct choice *choice)
+{
+	recall(packet, j);
+	if (packet->proto == IPPROTO_UDP)
+		return pick_datagram(packet, j, choice);
+	return packet->syn ? pick_syn(packet, j, choice) : pick_established(packet, j, choice);
+}
+
+/* The pair of the client's record, which a SYN or a datagram of an unknown client makes. False if
+ * there is none: the client goes by its slot. */
+static __always_inline bool pair_of_client(const struct packet *packet, struct judgement *j,
+					   __u32 slot_word)
+{
+	union client_key key = {};
+	struct lb_client *client;
+	bool opens = packet->syn || packet->proto == IPPROTO_UDP;
+	__u64 pair;
+
+	client_key_fill(packet, j->pool_index, j->pool, &key);
+	client = client_find(packet->family, &key);
+	if (!client || !client_live(client, j->pool, j->now)) {
+		if (!opens)
+			return false;
+		/* The record is a copy of the slot's pair: this packet is judged by either. */
+		if (!client_make(packet->family, &key, client, slot_word, j->pair.times, j->now))
+			note(LB_NOTE_CLIENT_UNTRACKED);
+		return false;
+	}
+	pair = client_follow(client, j->pool, slot_word, opens, j->now);
+	client_refresh(client, packet, j->now);
+	j->pair.owner = LB_SLOT_OWNER(LB_CLIENT_WORD(pair));
+	j->pair.fallback = LB_SLOT_FALLBACK(LB_CLIENT_WORD(pair));
+	j->pair.changed = LB_CLIENT_WORD(pair) & LB_SLOT_CHANGED;
+	j->pair.client = true;
+	j->pair.times = &client->times;
+	if (!client_backend_valid(backend_status(j->pair.fallback),
+				  LB_CLIENT_FALLBACK_INCARNATION(pair)))
+		j->pair.fallback = 0;
+	return true;
+}
+
+/* All but settled slots of pools that neither know clients nor track every flow. */
+static __always_inline enum lb_verdict pick_remembered(const struct packet *packet,
+						       __u32 pool_index, const struct lb_pool *pool,
+						       struct choice *choice)
+{
+	struct judgement j = {
+		.pool = pool,
+		.pool_index = pool_index,
+		.now = flow_tick(),
+		.pair = {.owner = LB_SLOT_OWNER(choice->word),
+			 .fallback = LB_SLOT_FALLBACK(choice->word),
+			 .changed = choice->word & LB_SLOT_CHANGED,
+			 .times = slot_times_of(pool, choice->slot)},
+		.always = pool->flags & LB_POOL_TRACK_ALWAYS,
+	};
+
+	if (!j.pair.times)
+		return LB_DROP_INTERNAL;
+	if (pool->client_timeout && pair_of_client(packet, &j, choice->word))
+		choice->word = LB_SLOT(j.pair.owner, j.pair.fallback, j.pair.changed);
+	if (j.pair.changed || j.always)
+		return pick_changed(packet, &j, choice);
+	return choose_owner(choice, &j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
 }
 
 static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 pool_index,
@@ -136,10 +418,11 @@ static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 p
 		return LB_DROP_NO_BACKEND;
 	if (!slot_read(table, choice->slot, &choice->word))
 		return LB_DROP_INTERNAL;
-	if (!(pool->flags & LB_POOL_TRACK_ALWAYS) && !(choice->word & LB_SLOT_CHANGED))
-		return choose(choice, LB_SLOT_OWNER(choice->word), LB_BY_SLOT) ? LB_CONTINUE
-									       : LB_DROP_NO_BACKEND;
-	return pick_tracked(packet, pool_index, pool, choice);
+	if (choice->word & LB_SLOT_CHANGED || pool->client_timeout ||
+	    pool->flags & LB_POOL_TRACK_ALWAYS)
+		return pick_remembered(packet, pool_index, pool, choice);
+	return choose(choice, LB_SLOT_OWNER(choice->word), LB_BY_SLOT) ? LB_CONTINUE
+								       : LB_DROP_NO_BACKEND;
 }
 
 #endif

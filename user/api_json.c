@@ -88,13 +88,14 @@ static json_t *next_hop_json(const struct next_hop *hop)
 			 if_indextoname(hop->ifindex, interface), "mac", mac, "why");
 }
 
-/* What a draining backend has still to lose. Flows and clients are not counted apart: null. */
+/* What a draining backend has still to lose; flows and clients as of the last sweep. */
 static json_t *left_json(const struct backend *backend)
 {
 	if (backend->admin != ADMIN_DRAIN)
 		return json_null();
-	return json_pack("{s:n, s:n, s:I}", "flows", "clients", "slots",
-			 (json_int_t)backend->slots);
+	return json_pack("{s:I, s:I, s:I}", "flows", (json_int_t)backend->left_flows, "clients",
+			 (json_int_t)backend->left_clients, "slots",
+			 (json_int_t)(backend->slots + backend->left_slots));
 }
 
 /* The slots that the backend's weight entitles it to, to the nearest one. */
@@ -178,12 +179,12 @@ json_t *api_json_pool(const struct model *model, const struct pool *pool)
 
 	/* A string: most readers of JSON keep no more than 53 bits of a number. */
 	snprintf(digest, sizeof(digest), "%016" PRIx64, pool->table_digest);
-	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:I, s:n, s:o, s:o, s:I, s:I}", "name",
+	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:I}", "name",
 			 pool->name, "affinity", model_json_affinity(pool), "forward",
 			 forward_name(pool->forward), "track", model_json_track(pool->track),
 			 "table_size", (json_int_t)pool->table_size, "table_digest", digest,
 			 "unsettled_slots", (json_int_t)pool->unsettled_slots, "tracked_flows",
-			 "clients", pool->client_timeout_ms ? json_null() : json_integer(0),
+			 (json_int_t)pool->tracked_flows, "clients", (json_int_t)pool->clients,
 			 "services", pool_services(model, pool), "backends_up", count_up(pool),
 			 "backend_count", (json_int_t)pool->backend_count);
 }

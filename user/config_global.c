@@ -158,8 +158,8 @@ enum {
 };
 
 static const struct key limit_keys[] = {
-	{"flows", KEY_NUMBER, KEY_FIELD(struct lb_limits, flows), .min = 1, .max = FLOWS_MAX},
-	{"clients", KEY_NUMBER, KEY_FIELD(struct lb_limits, clients), .min = 1, .max = FLOWS_MAX},
+	{"flows", KEY_NUMBER, KEY_FIELD(struct lb_limits, flows), .min = 0, .max = FLOWS_MAX},
+	{"clients", KEY_NUMBER, KEY_FIELD(struct lb_limits, clients), .min = 0, .max = FLOWS_MAX},
 	{"backends", KEY_NUMBER, KEY_FIELD(struct lb_limits, backends), .min = 1,
 	 .max = LB_BACKENDS_MAX},
 	{"services", KEY_NUMBER, KEY_FIELD(struct lb_limits, services), .min = 1, .max = 65535},

@@ -28,7 +28,7 @@ enum {
 	 * anyone that the second would move back. */
 	START_WAIT_US = 1200 * 1000,
 	RETRY_US = 5 * 1000 * 1000,
-	SWEEP_US = 10 * 1000 * 1000,
+	SWEEP_INTERVAL_MS = 10 * 1000,
 };
 
 struct controller {
@@ -43,14 +43,13 @@ struct controller {
 	struct model *base;
 	struct model *running;
 	struct overrides *overrides;
-	uint64_t *tracked; /* by pool index, of the last sweep */
+	struct sweeper *sweeper;
 	uint64_t started_ms;
 	bool starting;
 	struct log_limit publish_limit;
 	sd_event_source *publish_source;
 	sd_event_source *start_source;
 	sd_event_source *retry_source;
-	sd_event_source *sweep_source;
 };
 
 static uint64_t clock_ms(clockid_t clock)
@@ -188,25 +187,36 @@ static void on_moved(void *context, const char *pool_name, const char *name,
 
 static void sweep_report(struct controller *controller)
 {
+	const struct lb_tally *backends = dataplane_backend_tallies(controller->dp);
+	const struct lb_tally *pools = dataplane_pool_tallies(controller->dp);
 	struct model *model = controller->running;
 
-	for (size_t p = 0; p < model->pool_count; p++)
-		model->pools[p]->tracked_flows = controller->tracked[model->pools[p]->index];
+	for (size_t p = 0; p < model->pool_count; p++) {
+		struct pool *pool = model->pools[p];
+
+		pool->tracked_flows = pools[pool->index].flows;
+		pool->clients = pools[pool->index].clients;
+		for (size_t b = 0; b < pool->backend_count; b++) {
+			struct backend *backend = pool->backends[b];
+
+			backend->left_flows = backends[backend->index].flows;
+			backend->left_clients = backends[backend->index].clients;
+		}
+	}
 }
 
-static int on_sweep(sd_event_source *source, uint64_t usec, void *context)
+static void on_swept(void *context, const struct sweep_result *result)
 {
 	struct controller *controller = context;
-	int64_t live = sweep_run(controller->dp, controller->tracked);
 
-	(void)usec;
-	if (live < 0)
-		log_warn("flow table: sweeping it: %s", strerror((int)-live));
+	if (result->error) {
+		log_warn("flow tables: sweeping them: %s", strerror(-result->error));
+		return;
+	}
+	log_debug("flow tables: %u entries read, %u doomed, %u deleted in %llu us", result->read,
+		  result->doomed, result->deleted, (unsigned long long)result->cpu_ns / 1000);
 	sweep_report(controller);
-	publish_settle(controller->publish, controller->running);
-	sd_event_source_set_time_relative(source, SWEEP_US);
-	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	return 0;
+	publish_settle(controller->publish, controller->running, result->began);
 }
 
 /* ---- models ---- */
@@ -222,6 +232,9 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 	backend->hop = old->hop;
 	backend->index = old->index;
 	backend->slots = old->slots;
+	backend->left_slots = old->left_slots;
+	backend->left_flows = old->left_flows;
+	backend->left_clients = old->left_clients;
 	if (old_pool->check.type != pool->check.type)
 		return;
 	backend->health = old->health;
@@ -242,6 +255,7 @@ static void carry_state(const struct model *from, struct model *to)
 		pool->table_digest = old->table_digest;
 		pool->unsettled_slots = old->unsettled_slots;
 		pool->tracked_flows = old->tracked_flows;
+		pool->clients = old->clients;
 		for (size_t b = 0; b < pool->backend_count; b++)
 			carry_backend(old, pool, pool->backends[b]);
 	}
@@ -378,6 +392,9 @@ static void warn_fixed(const struct controller *controller, const struct model *
 	if (want->flows != have->flows)
 		log_warn("global.limits.flows is %u, the data plane has %u (%s)", want->flows,
 			 have->flows, hint);
+	if (want->clients != have->clients)
+		log_warn("global.limits.clients is %u, the data plane has %u (%s)", want->clients,
+			 have->clients, hint);
 	if (want->backends != have->backends)
 		log_warn("global.limits.backends is %u, the data plane has %u (%s)", want->backends,
 			 have->backends, hint);
@@ -470,9 +487,6 @@ static int sources_add(struct controller *controller, struct fault *fault)
 	if (rc >= 0)
 		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
 			       &controller->retry_source);
-	if (rc >= 0)
-		rc = timer_add(controller, SWEEP_US, on_sweep, SD_EVENT_ONESHOT,
-			       &controller->sweep_source);
 	return rc < 0 ? fault_set(fault, FAULT_FAILED, "event loop: %s", strerror(-rc)) : 0;
 }
 
@@ -502,10 +516,12 @@ static int open_data_plane(struct controller *controller, const char *pin_dir, s
 	controller->dp = dataplane_open(pin_dir, false, fault);
 	if (!controller->dp || lock_data_plane(controller, pin_dir, fault) < 0)
 		return -1;
-	controller->tracked = calloc(dataplane_settings(controller->dp)->limits.services + 1UL,
-				     sizeof(*controller->tracked));
-	if (!controller->tracked)
-		return fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
+	if (dataplane_sweep_prepare(controller->dp, fault) < 0)
+		return -1;
+	controller->sweeper = sweeper_create(controller->event, controller->dp, SWEEP_INTERVAL_MS,
+					     on_swept, controller, fault);
+	if (!controller->sweeper)
+		return -1;
 	controller->publish = publish_create(controller->dp, fault);
 	return controller->publish ? 0 : -1;
 }
@@ -563,9 +579,9 @@ void controller_free(struct controller *controller)
 	sd_event_source_disable_unref(controller->publish_source);
 	sd_event_source_disable_unref(controller->start_source);
 	sd_event_source_disable_unref(controller->retry_source);
-	sd_event_source_disable_unref(controller->sweep_source);
 	agents_free(controller->agents);
 	neighbours_free(controller->neighbours);
+	sweeper_free(controller->sweeper);
 	publish_free(controller->publish);
 	dataplane_close(controller->dp);
 	if (controller->lock_fd >= 0)
@@ -573,7 +589,6 @@ void controller_free(struct controller *controller)
 	model_free(controller->running);
 	model_free(controller->base);
 	overrides_free(controller->overrides);
-	free(controller->tracked);
 	free(controller->state_path);
 	free(controller->config_path);
 	free(controller);

@@ -84,6 +84,7 @@ static int fault_errno(struct fault *fault, int error, const char *object, const
 static struct lb_bpf *skeleton_open(const struct lb_settings *settings, bool read_only,
 				    struct fault *fault)
 {
+	const uint32_t quotas[LB_QUOTA_COUNT] = LB_QUOTAS(&settings->limits);
 	struct lb_bpf *copy;
 	uint64_t keys[LB_HASH_KEYS];
 
@@ -96,8 +97,14 @@ static struct lb_bpf *skeleton_open(const struct lb_settings *settings, bool rea
 	siphash_expand(settings->hash_seed, keys);
 	for (int i = 0; i < LB_HASH_KEYS; i++)
 		copy->rodata->hash_keys[i] = keys[i];
+	memcpy(copy->rodata->quotas, quotas, sizeof(quotas));
 	copy->rodata->read_only = read_only;
 	return copy;
+}
+
+const char *dataplane_map_name(enum dataplane_map map)
+{
+	return shapes[map].name;
 }
 
 struct lb_bpf *dataplane_copy_open(struct dataplane *dp, bool read_only, struct fault *fault)
@@ -292,6 +299,7 @@ void dataplane_close(struct dataplane *dp)
 	if (!dp)
 		return;
 	dataplane_arrays_unmap(dp);
+	dataplane_sweeper_free(dp);
 	dataplane_copy_free(dp->explainer);
 	dataplane_copy_free(dp->unloaded);
 	dataplane_copy_free(dp->program);

@@ -75,6 +75,8 @@ struct lb_backend *dataplane_backends(struct dataplane *dp); /* [settings.limits
 struct lb_pool *dataplane_pools(struct dataplane *dp);       /* [settings.limits.services + 1] */
 uint32_t *dataplane_slots(struct dataplane *dp);             /* [settings.limits.slots] */
 struct lb_control *dataplane_control(struct dataplane *dp);
+struct lb_times *dataplane_slot_times(struct dataplane *dp); /* [settings.limits.slots] */
+const struct lb_usage *dataplane_usage(struct dataplane *dp);
 
 /* Returns once no packet is being processed that began before the call (an RCU grace period, some
  * 10 ms): what was switched away from may be written again. */
@@ -127,18 +129,26 @@ int dataplane_verdicts(struct dataplane *dp, struct lb_verdict_counter *out);
 /* The same with FORWARDED left zero: that one takes a walk over all counters, some 100 ms. */
 int dataplane_verdicts_ended(struct dataplane *dp, struct lb_verdict_counter *out);
 
-/* ---- flow table ---- */
+/* out[LB_NOTE_COUNT]: what could not be remembered, summed over the CPUs. 0 or a negative errno. */
+int dataplane_notes(struct dataplane *dp, uint64_t *out);
+/* Name and meaning of a note: "new_flow_untracked", "a new flow found no room ...". */
+const char *dataplane_note_name(enum lb_note note);
+const char *dataplane_note_text(enum lb_note note);
 
-struct dataplane_flow {
-	struct addr source, destination;
-	uint16_t source_port, destination_port; /* host order */
-	uint8_t proto;
-	struct lb_flow entry;
-};
-/* Return true from `dead` to have the entry deleted. Reads in batches. Returns the number of
- * entries that stayed, or a negative errno. */
-typedef bool (*dataplane_flow_dead)(void *context, const struct dataplane_flow *flow);
-int64_t dataplane_flows_sweep(struct dataplane *dp, dataplane_flow_dead dead, void *context);
+/* ---- flow and client tables ---- */
+
+/* Loads the program that sweeps, on these maps. */
+int dataplane_sweep_prepare(struct dataplane *dp, struct fault *fault);
+/*
+ * Runs it over one table, both families: some 0.1 s for a million entries, during which the caller
+ * waits. `sweep->table` and `now` say what to do, the rest is filled in. May be called from another
+ * thread than the rest, one call at a time. 0 or a negative errno.
+ */
+int dataplane_sweep(struct dataplane *dp, struct lb_sweep *sweep);
+/* What sweeps count, by index; cleared by the caller before a sweep. [limits.backends + 1] and
+ * [limits.services + 1]; NULL before dataplane_sweep_prepare. */
+struct lb_tally *dataplane_backend_tallies(struct dataplane *dp);
+struct lb_tally *dataplane_pool_tallies(struct dataplane *dp);
 
 /* Now, in ticks (see lb_abi.h). */
 uint32_t dataplane_tick(void);

@@ -156,3 +156,19 @@ int dataplane_verdicts(struct dataplane *dp, struct lb_verdict_counter *out)
 
 	return err ? err : forwarded_sum(dp, &out[LB_FORWARDED]);
 }
+
+int dataplane_notes(struct dataplane *dp, uint64_t *out)
+{
+	uint64_t *cells = calloc((size_t)dp->cpu_count, sizeof(*cells));
+	int err = cells ? 0 : -ENOMEM;
+
+	for (uint32_t note = 0; !err && note < LB_NOTE_COUNT; note++) {
+		out[note] = 0;
+		if (bpf_map_lookup_elem(dp->fds[MAP_notes], &note, cells))
+			err = -errno;
+		for (int cpu = 0; !err && cpu < dp->cpu_count; cpu++)
+			out[note] += cells[cpu];
+	}
+	free(cells);
+	return err;
+}

@@ -24,7 +24,7 @@ static size_t mapped_size(size_t value_size, size_t count)
 	return (value_size * count + page - 1) / page * page;
 }
 
-static void *array_map(int fd, size_t value_size, size_t count)
+void *dataplane_array_map(int fd, size_t value_size, size_t count)
 {
 	void *memory = mmap(NULL, mapped_size(value_size, count), PROT_READ | PROT_WRITE,
 			    MAP_SHARED, fd, 0);
@@ -32,7 +32,7 @@ static void *array_map(int fd, size_t value_size, size_t count)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void array_unmap(void *memory, size_t value_size, size_t count)
+void dataplane_array_unmap(void *memory, size_t value_size, size_t count)
 {
 	if (memory)
 		munmap(memory, mapped_size(value_size, count));
@@ -42,11 +42,15 @@ int dataplane_arrays_map(struct dataplane *dp)
 {
 	const struct lb_limits *l = &dp->settings.limits;
 
-	dp->backends = array_map(dp->fds[MAP_backends], sizeof(*dp->backends), l->backends + 1);
-	dp->pools = array_map(dp->fds[MAP_pools], sizeof(*dp->pools), l->services + 1);
-	dp->slots = array_map(dp->fds[MAP_slots], sizeof(*dp->slots), l->slots);
-	dp->control = array_map(dp->fds[MAP_control], sizeof(*dp->control), 1);
-	if (dp->backends && dp->pools && dp->slots && dp->control)
+	dp->backends =
+		dataplane_array_map(dp->fds[MAP_backends], sizeof(*dp->backends), l->backends + 1);
+	dp->pools = dataplane_array_map(dp->fds[MAP_pools], sizeof(*dp->pools), l->services + 1);
+	dp->slots = dataplane_array_map(dp->fds[MAP_slots], sizeof(*dp->slots), l->slots);
+	dp->control = dataplane_array_map(dp->fds[MAP_control], sizeof(*dp->control), 1);
+	dp->slot_times =
+		dataplane_array_map(dp->fds[MAP_slot_times], sizeof(*dp->slot_times), l->slots);
+	dp->usage = dataplane_array_map(dp->fds[MAP_usage], sizeof(*dp->usage), 1);
+	if (dp->backends && dp->pools && dp->slots && dp->control && dp->slot_times && dp->usage)
 		return 0;
 	dataplane_arrays_unmap(dp);
 	return -ENOMEM;
@@ -56,10 +60,14 @@ void dataplane_arrays_unmap(struct dataplane *dp)
 {
 	const struct lb_limits *l = &dp->settings.limits;
 
-	array_unmap(dp->backends, sizeof(*dp->backends), l->backends + 1);
-	array_unmap(dp->pools, sizeof(*dp->pools), l->services + 1);
-	array_unmap(dp->slots, sizeof(*dp->slots), l->slots);
-	array_unmap(dp->control, sizeof(*dp->control), 1);
+	dataplane_array_unmap(dp->backends, sizeof(*dp->backends), l->backends + 1);
+	dataplane_array_unmap(dp->pools, sizeof(*dp->pools), l->services + 1);
+	dataplane_array_unmap(dp->slots, sizeof(*dp->slots), l->slots);
+	dataplane_array_unmap(dp->control, sizeof(*dp->control), 1);
+	dataplane_array_unmap(dp->slot_times, sizeof(*dp->slot_times), l->slots);
+	dataplane_array_unmap(dp->usage, sizeof(*dp->usage), 1);
+	dp->slot_times = NULL;
+	dp->usage = NULL;
 	dp->backends = NULL;
 	dp->pools = NULL;
 	dp->slots = NULL;
@@ -84,6 +92,16 @@ uint32_t *dataplane_slots(struct dataplane *dp)
 struct lb_control *dataplane_control(struct dataplane *dp)
 {
 	return dp->control;
+}
+
+struct lb_times *dataplane_slot_times(struct dataplane *dp)
+{
+	return dp->slot_times;
+}
+
+const struct lb_usage *dataplane_usage(struct dataplane *dp)
+{
+	return dp->usage;
 }
 
 int dataplane_wait_grace(struct dataplane *dp)

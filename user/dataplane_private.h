@@ -22,14 +22,24 @@
 	X(pools, __u32, struct lb_pool, (l)->services + 1)                                         \
 	X(slots, __u32, struct lb_slot_block, (l)->slots / LB_SLOT_BLOCK)                          \
 	X(backends, __u32, struct lb_backend, (l)->backends + 1)                                   \
-	X(flows_v4, struct lb_flow_key_v4, struct lb_flow, (l)->flows ? (l)->flows : 1)            \
-	X(flows_v6, struct lb_flow_key_v6, struct lb_flow, (l)->flows ? (l)->flows : 1)            \
+	X(slot_times, __u32, struct lb_times, (l)->slots)                                          \
+	X(births_v4, struct lb_flow_key_v4, struct lb_birth, HASH_ENTRIES((l)->flows))             \
+	X(births_v6, struct lb_flow_key_v6, struct lb_birth, HASH_ENTRIES((l)->flows))             \
+	X(flows_v4, struct lb_flow_key_v4, struct lb_flow, HASH_ENTRIES((l)->flows))               \
+	X(flows_v6, struct lb_flow_key_v6, struct lb_flow, HASH_ENTRIES((l)->flows))               \
+	X(clients_v4, struct lb_client_key_v4, struct lb_client, HASH_ENTRIES((l)->clients))       \
+	X(clients_v6, struct lb_client_key_v6, struct lb_client, HASH_ENTRIES((l)->clients))       \
+	X(usage, __u32, struct lb_usage, 1)                                                        \
+	X(notes, __u32, __u64, LB_NOTE_COUNT)                                                      \
 	X(counters, __u32, struct lb_counter, (l)->counters)                                       \
 	X(counters_carried, __u32, struct lb_counter, (l)->counters)                               \
 	X(verdicts, __u32, struct lb_verdict_counter, LB_VERDICT_COUNT)                            \
 	X(pool_identities, __u32, struct lb_pool_identity, (l)->services + 1)                      \
 	X(service_identities, __u32, struct lb_service_identity, (l)->services + 1)                \
 	X(backend_identities, __u32, struct lb_backend_identity, (l)->backends + 1)
+
+/* Quotas (enum lb_quota) bound what these hold; this is the ceiling behind them. */
+#define HASH_ENTRIES(limit) ((limit) + 16)
 
 enum { DATAPLANE_ATTACHMENTS_MAX = 64, DATAPLANE_PATH_SIZE = 192 };
 
@@ -43,19 +53,24 @@ enum dataplane_map {
 #define DATAPLANE_PROGRAM_PIN "program"
 
 struct lb_bpf;
+struct sweep_bpf;
 
 struct dataplane {
 	char pin_dir[sizeof(((struct lb_settings *)NULL)->pin_dir)];
 	struct lb_settings settings;
 	int fds[MAP_COUNT];
-	struct lb_bpf *program;   /* loaded by create or open, or NULL */
-	struct lb_bpf *explainer; /* loaded on first use */
-	struct lb_bpf *unloaded;  /* lent out by dataplane_object */
+	struct lb_bpf *program;    /* loaded by create or open, or NULL */
+	struct lb_bpf *explainer;  /* loaded on first use */
+	struct lb_bpf *unloaded;   /* lent out by dataplane_object */
+	struct sweep_bpf *sweeper; /* loaded by dataplane_sweep_prepare */
 	int cpu_count;
 	struct lb_backend *backends;
 	struct lb_pool *pools;
 	uint32_t *slots;
 	struct lb_control *control;
+	struct lb_times *slot_times;
+	struct lb_usage *usage;
+	struct lb_tally *backend_tallies, *pool_tallies; /* of the sweeper */
 };
 
 /* Opens a copy of the program that will use the maps of `dp`, with its constants set; not loaded
@@ -64,6 +79,16 @@ struct lb_bpf *dataplane_copy_open(struct dataplane *dp, bool read_only, struct 
 void dataplane_copy_free(struct lb_bpf *copy); /* NULL is fine */
 /* Loads it; what libbpf says is logged in full if that fails. */
 int dataplane_copy_load(const struct dataplane *dp, struct lb_bpf *copy, struct fault *fault);
+
+/* dataplane_sweep.c */
+void dataplane_sweeper_free(struct dataplane *dp);
+
+/* An array map of `count` values in memory, or NULL with errno set. */
+void *dataplane_array_map(int fd, size_t value_size, size_t count);
+void dataplane_array_unmap(void *memory, size_t value_size, size_t count); /* NULL is fine */
+
+/* What libbpf needs to know of a map by its place in the list. */
+const char *dataplane_map_name(enum dataplane_map map);
 
 /* Maps the arrays into memory. 0, or a negative errno with nothing left mapped. */
 int dataplane_arrays_map(struct dataplane *dp);

@@ -70,6 +70,9 @@ struct backend {
 	struct next_hop hop;
 	uint32_t index;               /* in the data plane; 0: not published yet */
 	uint32_t slots;               /* of its pool's table, as published */
+	uint32_t left_slots;          /* whose fallback it is, though another owns them */
+	uint32_t left_flows;          /* live entries that name it, as of the last sweep */
+	uint32_t left_clients;        /* records that name it as owner, likewise */
 	struct log_limit transitions; /* so that flapping does not fill the log */
 };
 
@@ -98,6 +101,7 @@ struct pool {
 	uint64_t table_digest;
 	uint32_t unsettled_slots;
 	uint64_t tracked_flows; /* as of the last sweep */
+	uint64_t clients;       /* known, likewise */
 };
 
 struct service {
@@ -167,6 +171,9 @@ bool backend_takes_new(const struct pool *pool, const struct backend *backend);
 /* May be given packets of flows that it has: not in maint, resolved, and not down unless the pool
  * keeps (on_down). */
 bool backend_usable(const struct pool *pool, const struct backend *backend);
+/* May be given new flows of clients that it has already: takes new ones, or drains for `clients`.
+ */
+bool backend_takes_clients(const struct pool *pool, const struct backend *backend);
 /* The weight that counts for the table: 0 unless backend_takes_new. */
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend);
 

@@ -72,6 +72,13 @@ bool backend_usable(const struct pool *pool, const struct backend *backend)
 		pool->on_down == ON_DOWN_KEEP);
 }
 
+bool backend_takes_clients(const struct pool *pool, const struct backend *backend)
+{
+	return backend_takes_new(pool, backend) ||
+	       (backend->admin == ADMIN_DRAIN && pool->drain_mode == DRAIN_CLIENTS &&
+		backend_usable(pool, backend));
+}
+
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend)
 {
 	return backend_takes_new(pool, backend) ? backend->weight : 0;

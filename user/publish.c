@@ -28,8 +28,13 @@ static int publish_read_pool(struct publish *publish, uint32_t index)
 	if (!held->identity.name[0] || !LB_TABLE_SIZE(pool->table))
 		return 0;
 	if (extent_claim(&publish->slot_runs, LB_TABLE_BASE(pool->table),
-			 LB_TABLE_SIZE(pool->table)) < 0)
-		__atomic_store_n(&pool->table, 0, __ATOMIC_RELEASE);
+			 LB_TABLE_SIZE(pool->table)) == 0) {
+		if (extent_claim(&publish->time_runs, pool->times_base,
+				 LB_TABLE_SIZE(pool->table)) == 0)
+			return 0;
+		extent_release(&publish->slot_runs, LB_TABLE_BASE(pool->table));
+	}
+	__atomic_store_n(&pool->table, 0, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -57,6 +62,10 @@ static int publish_read(struct publish *publish)
 		rc = publish_read_service(publish, i);
 	for (uint32_t i = 1; rc == 0 && i <= publish->limits.backends; i++)
 		rc = dataplane_backend_identity(publish->dp, i, &publish->backends[i].identity);
+	for (uint32_t i = 1; rc == 0 && i <= publish->limits.services; i++) {
+		if (publish->pools[i].identity.name[0])
+			publish_table_count(publish, i);
+	}
 	return rc;
 }
 
@@ -78,6 +87,7 @@ struct publish *publish_create(struct dataplane *dp, struct fault *fault)
 		goto out_of_memory;
 	publish->slot_runs =
 		(struct extents){.capacity = publish->limits.slots, .alignment = LB_SLOT_BLOCK};
+	publish->time_runs = (struct extents){.capacity = publish->limits.slots, .alignment = 1};
 	publish->counter_runs =
 		(struct extents){.capacity = publish->limits.counters, .alignment = 1};
 	rc = publish_read(publish);
@@ -100,6 +110,7 @@ void publish_free(struct publish *publish)
 	if (!publish)
 		return;
 	extent_destroy(&publish->slot_runs);
+	extent_destroy(&publish->time_runs);
 	extent_destroy(&publish->counter_runs);
 	free(publish->listeners.items);
 	free(publish->pools);
@@ -116,6 +127,8 @@ int publish_run(struct publish *publish, struct model *model, struct fault *faul
 	publish_place(publish, model);
 	publish_services_remove(publish, model);
 	publish_pools(publish);
+	publish_backends_down(publish);
+	publish_tables_finish(publish);
 	publish_backends(publish, model);
 	publish_tables(publish);
 	publish_services_add(publish, model);
@@ -176,30 +189,33 @@ void publish_adopt(struct publish *publish, struct model *model)
 			continue;
 		for (size_t b = 0; b < pool->backend_count; b++)
 			adopt_backend(publish, pool, pool->backends[b]);
-		publish_table_adopt(publish, pool);
+		publish_table_report(publish, pool);
 	}
 }
 
-bool publish_settle(struct publish *publish, struct model *model)
+static void settle_pool(struct publish *publish, uint32_t index, uint32_t began)
 {
-	bool changed = false;
+	struct lb_pool *entry = &dataplane_pools(publish->dp)[index];
+	uint64_t table = entry->table;
+	uint32_t unsettled =
+		slots_settle(dataplane_slots(publish->dp) + LB_TABLE_BASE(table),
+			     dataplane_slot_times(publish->dp) + entry->times_base,
+			     LB_TABLE_SIZE(table), began, dataplane_tick(), entry->idle_longest);
 
+	if (!unsettled)
+		__atomic_fetch_and(&entry->flags, ~(uint32_t)LB_POOL_UNSETTLED, __ATOMIC_RELEASE);
+	publish_table_count(publish, index);
+}
+
+void publish_settle(struct publish *publish, struct model *model, uint32_t began)
+{
+	publish->sweeps++;
 	for (size_t p = 0; p < model->pool_count; p++) {
-		struct pool *pool = model->pools[p];
-		const struct lb_pool *entry = &dataplane_pools(publish->dp)[pool->index];
-		uint32_t longest =
-			entry->idle_tcp > entry->idle_udp ? entry->idle_tcp : entry->idle_udp;
-		uint32_t *words;
+		uint32_t index = model->pools[p]->index;
 
-		if (!pool->index || !pool->unsettled_slots ||
-		    dataplane_tick() - publish->pools[pool->index].identity.changed_tick <= longest)
+		if (!index || !publish->pools[index].unsettled_slots)
 			continue;
-		words = dataplane_slots(publish->dp) + LB_TABLE_BASE(entry->table);
-		for (uint32_t i = 0; i < LB_TABLE_SIZE(entry->table); i++)
-			__atomic_store_n(&words[i], slots_settled_word(words[i]), __ATOMIC_RELAXED);
-		publish->pools[pool->index].unsettled_slots = 0;
-		pool->unsettled_slots = 0;
-		changed = true;
+		settle_pool(publish, index, began);
+		publish_table_report(publish, model->pools[p]);
 	}
-	return changed;
 }

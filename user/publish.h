@@ -36,9 +36,9 @@ void publish_adopt(struct publish *publish, struct model *model);
 int publish_run(struct publish *publish, struct model *model, struct fault *fault);
 
 /*
- * Settles the slots of pools whose last change of table is longer ago than any flow without a
- * packet is remembered. Returns true if any pool's count of unsettled slots changed.
+ * After a complete sweep that began at tick `began`: settles what it shows to be settled, in the
+ * maps and in the model's `unsettled_slots` and `left_slots`.
  */
-bool publish_settle(struct publish *publish, struct model *model);
+void publish_settle(struct publish *publish, struct model *model, uint32_t began);
 
 #endif

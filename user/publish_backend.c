@@ -21,16 +21,23 @@ static void backend_store(uint64_t *entry, const uint64_t *wanted)
 	}
 }
 
-static void status_store(struct lb_backend *entry, enum lb_forward forward, bool usable)
+/* `flags`: enum lb_backend_flag. */
+static void status_store(struct lb_backend *entry, enum lb_forward forward, uint32_t flags)
 {
 	uint64_t old = entry->status, status;
 	uint32_t incarnation = LB_STATUS_INCARNATION(old);
 
-	if (!usable && old & LB_BACKEND_USABLE)
+	if (!(flags & LB_BACKEND_USABLE) && old & LB_BACKEND_USABLE)
 		incarnation++;
-	status = LB_STATUS(incarnation, forward, usable ? LB_BACKEND_USABLE : 0);
+	status = LB_STATUS(incarnation, forward, flags);
 	if (status != old)
 		__atomic_store_n(&entry->status, status, __ATOMIC_RELEASE);
+}
+
+static uint32_t status_flags(const struct pool *pool, const struct backend *backend)
+{
+	return (backend_usable(pool, backend) ? LB_BACKEND_USABLE : 0) |
+	       (backend_takes_clients(pool, backend) ? LB_BACKEND_TAKES_CLIENTS : 0);
 }
 
 /* Where the outer packet claims to come from: the prefix of the configuration, or what the kernel
@@ -57,10 +64,8 @@ static void backend_write(struct publish *publish, const struct model *model, ui
 	const struct backend *backend = held->wanted;
 	struct lb_backend *entry = &dataplane_backends(publish->dp)[index];
 	struct lb_backend wanted = *entry;
-	bool usable = backend_usable(held->pool, backend);
+	uint32_t flags = status_flags(held->pool, backend);
 
-	if (!usable)
-		status_store(entry, held->identity.forward, false);
 	wanted.outer_destination = backend->address.ip;
 	if (backend->hop.resolved) {
 		memcpy(wanted.destination_mac, backend->hop.destination_mac,
@@ -71,8 +76,7 @@ static void backend_write(struct publish *publish, const struct model *model, ui
 		backend_source(&model->global, backend, &wanted);
 	}
 	backend_store((uint64_t *)entry, (const uint64_t *)&wanted);
-	if (usable)
-		status_store(entry, held->identity.forward, true);
+	status_store(entry, held->identity.forward, flags);
 }
 
 /* What the next controller starts from. */
@@ -99,17 +103,24 @@ static void identity_write(struct publish *publish, uint32_t index)
 	}
 }
 
-void publish_backends(struct publish *publish, const struct model *model)
+void publish_backends_down(struct publish *publish)
 {
 	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
 		const struct held_backend *held = &publish->backends[i];
 
-		if (held->wanted) {
-			backend_write(publish, model, i);
-			identity_write(publish, i);
-		} else if (held->identity.name[0]) {
+		if (held->identity.name[0] &&
+		    !(held->wanted && backend_usable(held->pool, held->wanted)))
 			status_store(&dataplane_backends(publish->dp)[i], held->identity.forward,
-				     false);
-		}
+				     0);
+	}
+}
+
+void publish_backends(struct publish *publish, const struct model *model)
+{
+	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
+		if (!publish->backends[i].wanted)
+			continue;
+		backend_write(publish, model, i);
+		identity_write(publish, i);
 	}
 }

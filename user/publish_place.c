@@ -3,8 +3,8 @@
  * publish_place: which index an object of the model has in the maps.
  *
  * A backend is the same as before if pool, name, address, port and mode of forwarding are;
- * otherwise it gets another index, and the old one goes. An index may be given again at once after
- * it was forgotten: its incarnation lives on, so entries made for the earlier holder stay dead.
+ * otherwise it gets another index, and the old one goes. An index is given out again only two
+ * sweeps after it was forgotten, when nothing names it any more; and its incarnation lives on.
  */
 #include <errno.h>
 #include <string.h>
@@ -87,6 +87,16 @@ static bool backend_is(const struct lb_backend_identity *identity, const struct 
 	       identity->forward == publish_forward(pool, backend);
 }
 
+/* Never used, or forgotten two sweeps ago. A new lbd counts from its start. */
+static bool is_vacant(const struct publish *publish, uint32_t index)
+{
+	const struct held_backend *held = &publish->backends[index];
+
+	return !held->identity.name[0] &&
+	       (!LB_STATUS_INCARNATION(dataplane_backends(publish->dp)[index].status) ||
+		publish->sweeps >= held->freed + 2);
+}
+
 static uint32_t backend_find(const struct publish *publish, const struct pool *pool,
 			     const struct backend *backend, uint32_t *vacant)
 {
@@ -98,7 +108,7 @@ static uint32_t backend_find(const struct publish *publish, const struct pool *p
 
 		if (backend_is(identity, pool, backend))
 			return i;
-		if (!*vacant && !identity->name[0])
+		if (!*vacant && is_vacant(publish, i))
 			*vacant = i;
 	}
 	return 0;
@@ -229,7 +239,7 @@ static void forget_backend(struct publish *publish, uint32_t index)
 
 	publish_counter_fold(publish, index);
 	if (dataplane_backend_identity_put(publish->dp, index, &none) == 0)
-		memset(held, 0, sizeof(*held));
+		*held = (struct held_backend){.freed = publish->sweeps};
 }
 
 static void forget_service(struct publish *publish, uint32_t index)
@@ -250,8 +260,10 @@ static void forget_pool(struct publish *publish, uint32_t index)
 	uint64_t table = entry->table;
 
 	__atomic_store_n(&entry->table, 0, __ATOMIC_RELEASE);
-	if (LB_TABLE_SIZE(table))
+	if (LB_TABLE_SIZE(table)) {
 		extent_release(&publish->slot_runs, LB_TABLE_BASE(table));
+		extent_release(&publish->time_runs, entry->times_base);
+	}
 	if (dataplane_pool_identity_put(publish->dp, index, &none) == 0)
 		memset(&publish->pools[index], 0, sizeof(publish->pools[index]));
 }

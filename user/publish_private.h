@@ -27,8 +27,10 @@ struct held_pool {
 struct held_backend {
 	struct lb_backend_identity identity;
 	struct backend *wanted;
-	struct pool *pool; /* of `wanted` */
-	uint32_t slots;    /* owned, in the table in force */
+	struct pool *pool;  /* of `wanted` */
+	uint32_t slots;     /* owned, in the table in force */
+	uint32_t fallbacks; /* slots of others whose fallback it is */
+	uint32_t freed;     /* without a name: the sweep before which it was forgotten */
 };
 
 struct held_service {
@@ -58,7 +60,9 @@ struct publish {
 	struct held_service *services; /* [limits.services + 1] */
 	struct held_listeners listeners;
 	struct extents slot_runs;
+	struct extents time_runs; /* of slot_times: one for each pool, for as long as its size */
 	struct extents counter_runs;
+	uint32_t sweeps;     /* complete ones since the start */
 	struct fault *fault; /* of this round: the first failure */
 	bool failed;
 };
@@ -73,14 +77,20 @@ void publish_place(struct publish *publish, struct model *model);
 void publish_forget(struct publish *publish);
 enum lb_forward publish_forward(const struct pool *pool, const struct backend *backend);
 
-/* publish_backend.c */
+/* publish_backend.c: those that become unusable, then all. */
+void publish_backends_down(struct publish *publish);
 void publish_backends(struct publish *publish, const struct model *model);
 
 /* publish_table.c */
 void publish_pools(struct publish *publish); /* the pools' properties, without their tables */
+/* Tables that name a backend which went down and is to come up in this round: without it, so that
+ * nothing is left that went there before. */
+void publish_tables_finish(struct publish *publish);
 void publish_tables(struct publish *publish);
-/* Tells the model, and remembers, what the table in force says. For a pool that has an index. */
-void publish_table_adopt(struct publish *publish, struct pool *pool);
+/* Counts owners and fallbacks of the table in force into the held backends and the pool. */
+void publish_table_count(struct publish *publish, uint32_t index);
+/* Tells the model what the table in force says. For a pool that has an index. */
+void publish_table_report(const struct publish *publish, struct pool *pool);
 
 /* publish_service.c */
 int publish_listeners_read(struct publish *publish);

@@ -30,7 +30,12 @@ static void prefix_mask(uint8_t length, union lb_addr *mask)
 	}
 }
 
-/* Every word but the table, which is switched by itself. */
+static uint32_t max(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Every word but the table and its times, which table_publish switches. */
 void publish_pools(struct publish *publish)
 {
 	for (uint32_t i = 1; i <= publish->limits.services; i++) {
@@ -41,8 +46,9 @@ void publish_pools(struct publish *publish)
 
 		if (!pool)
 			continue;
-		/* Until the rules for settled slots are complete, each flow is tracked. */
-		wanted.flags = LB_POOL_TRACK_ALWAYS;
+		wanted.flags = entry->flags & LB_POOL_UNSETTLED;
+		if (pool->track == TRACK_ALWAYS)
+			wanted.flags |= LB_POOL_TRACK_ALWAYS;
 		if (pool->affinity == AFFINITY_SOURCE_IP)
 			wanted.flags |= LB_POOL_SOURCE;
 		prefix_mask(pool->prefix_v4, &mask_v4);
@@ -51,8 +57,13 @@ void publish_pools(struct publish *publish)
 		wanted.idle_tcp = ticks(pool->idle_tcp_ms);
 		wanted.idle_udp = ticks(pool->idle_udp_ms);
 		wanted.idle_closing = ticks(CLOSING_IDLE_MS);
-		wanted.client_timeout = ticks(pool->client_timeout_ms);
+		if (pool->affinity == AFFINITY_SOURCE_IP)
+			wanted.client_timeout = ticks(pool->client_timeout_ms);
+		wanted.idle_longest =
+			max(max(wanted.idle_tcp, wanted.idle_udp), wanted.idle_closing);
+		wanted.client_life = max(wanted.client_timeout, wanted.idle_longest);
 		wanted.table = entry->table;
+		wanted.times_base = entry->times_base;
 		if (memcmp(entry, &wanted, sizeof(wanted)) != 0)
 			*entry = wanted;
 	}
@@ -105,7 +116,10 @@ static int table_owners(const struct publish *publish, const struct pool *pool, 
 		const struct backend *backend = pool->backends[i];
 
 		backends[i].name = backend->name;
-		backends[i].weight = backend->index ? backend_effective_weight(pool, backend) : 0;
+		/* Whoever is still to come up comes with the next table. */
+		backends[i].weight = table_usable(publish, backend->index)
+					     ? backend_effective_weight(pool, backend)
+					     : 0;
 	}
 	rc = maglev_build(publish->seed, backends, pool->backend_count, table, pool->table_size);
 	if (rc < 0)
@@ -133,6 +147,36 @@ static int table_room(struct publish *publish, uint32_t size, uint32_t *base)
 	return rc;
 }
 
+/* The pool's run of slot_times, for tables of `size`; a new one starts with "never". */
+static int times_room(struct publish *publish, struct lb_pool *entry, uint32_t size)
+{
+	uint32_t base;
+	int rc;
+
+	if (LB_TABLE_SIZE(entry->table) == size)
+		return 0;
+	if (LB_TABLE_SIZE(entry->table))
+		extent_release(&publish->time_runs, entry->times_base);
+	rc = extent_take(&publish->time_runs, size, &base);
+	if (rc == -EAGAIN) {
+		extent_reclaim(&publish->time_runs);
+		rc = extent_take(&publish->time_runs, size, &base);
+	}
+	if (rc < 0)
+		return rc;
+	memset(dataplane_slot_times(publish->dp) + base, 0, size * sizeof(struct lb_times));
+	__atomic_store_n(&entry->times_base, base, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static void unsettled_flag(struct lb_pool *entry, bool unsettled)
+{
+	uint32_t flags = entry->flags & ~(uint32_t)LB_POOL_UNSETTLED;
+
+	__atomic_store_n(&entry->flags, flags | (unsettled ? LB_POOL_UNSETTLED : 0),
+			 __ATOMIC_RELEASE);
+}
+
 /* Writes the words beside the table in force and switches. */
 static int table_switch(struct publish *publish, uint32_t index, const uint32_t *words,
 			uint32_t size, uint64_t digest)
@@ -147,55 +191,65 @@ static int table_switch(struct publish *publish, uint32_t index, const uint32_t 
 		return rc;
 	memcpy(dataplane_slots(publish->dp) + base, words, size * sizeof(*words));
 	held->identity.digest = digest;
-	held->identity.changed_tick = dataplane_tick();
 	rc = dataplane_pool_identity_put(publish->dp, index, &held->identity);
 	if (rc < 0) {
 		extent_release(&publish->slot_runs, base);
 		return rc;
 	}
+	if (slots_unsettled(words, size))
+		unsettled_flag(entry, true);
 	__atomic_store_n(&entry->table, LB_TABLE(base, size), __ATOMIC_RELEASE);
 	if (LB_TABLE_SIZE(old))
 		extent_release(&publish->slot_runs, LB_TABLE_BASE(old));
 	return 0;
 }
 
-static void table_count(struct publish *publish, const struct pool *pool, const uint32_t *words,
-			uint32_t size)
+void publish_table_count(struct publish *publish, uint32_t index)
 {
-	publish->pools[pool->index].unsettled_slots = slots_unsettled(words, size);
-	for (size_t i = 0; i < pool->backend_count; i++)
-		publish->backends[pool->backends[i]->index].slots = 0;
-	for (uint32_t i = 0; i < size; i++) {
-		uint32_t owner = LB_SLOT_OWNER(words[i]);
+	struct held_pool *held = &publish->pools[index];
+	uint64_t table = dataplane_pools(publish->dp)[index].table;
+	const uint32_t *words = dataplane_slots(publish->dp) + LB_TABLE_BASE(table);
 
-		/* Words that an earlier controller wrote are not taken on trust. */
+	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
+		if (publish->backends[i].identity.pool == index) {
+			publish->backends[i].slots = 0;
+			publish->backends[i].fallbacks = 0;
+		}
+	}
+	held->unsettled_slots = slots_unsettled(words, LB_TABLE_SIZE(table));
+	for (uint32_t i = 0; i < LB_TABLE_SIZE(table); i++) {
+		uint32_t owner = LB_SLOT_OWNER(words[i]), fallback = LB_SLOT_FALLBACK(words[i]);
+
 		if (owner <= publish->limits.backends)
 			publish->backends[owner].slots++;
+		if (fallback != owner && fallback <= publish->limits.backends)
+			publish->backends[fallback].fallbacks++;
 	}
 }
 
 static int table_publish(struct publish *publish, uint32_t index)
 {
 	const struct pool *pool = publish->pools[index].wanted;
-	uint64_t table = dataplane_pools(publish->dp)[index].table;
+	struct lb_pool *entry = &dataplane_pools(publish->dp)[index];
 	uint32_t size = pool->table_size;
-	bool same_size = LB_TABLE_SIZE(table) == size;
+	bool same_size = LB_TABLE_SIZE(entry->table) == size;
 	const uint32_t *old =
-		same_size ? dataplane_slots(publish->dp) + LB_TABLE_BASE(table) : NULL;
+		same_size ? dataplane_slots(publish->dp) + LB_TABLE_BASE(entry->table) : NULL;
 	uint32_t *words = malloc(size * sizeof(*words));
 	uint64_t digest;
-	int rc = -ENOMEM;
+	int rc = words ? table_owners(publish, pool, words, &digest) : -ENOMEM;
 
-	if (!words)
-		return rc;
-	rc = table_owners(publish, pool, words, &digest);
+	if (rc == 0)
+		rc = times_room(publish, entry, size);
 	if (rc == 0) {
-		slots_change(old, words, words, size, table_usable, publish);
+		slots_change(old, words, words,
+			     dataplane_slot_times(publish->dp) + entry->times_base,
+			     dataplane_tick(), size, table_usable, publish);
 		if (!old || memcmp(old, words, size * sizeof(*words)) != 0)
 			rc = table_switch(publish, index, words, size, digest);
 	}
 	if (rc == 0)
-		table_count(publish, pool, words, size);
+		publish_table_count(publish, index);
 	free(words);
 	return rc;
 }
@@ -219,7 +273,7 @@ static void table_failed(struct publish *publish, const struct pool *pool, int e
 	publish_fail(publish, &fault);
 }
 
-static void table_report(const struct publish *publish, struct pool *pool)
+void publish_table_report(const struct publish *publish, struct pool *pool)
 {
 	const struct held_pool *held = &publish->pools[pool->index];
 
@@ -229,16 +283,39 @@ static void table_report(const struct publish *publish, struct pool *pool)
 		uint32_t index = pool->backends[i]->index;
 
 		pool->backends[i]->slots = index ? publish->backends[index].slots : 0;
+		pool->backends[i]->left_slots = index ? publish->backends[index].fallbacks : 0;
 	}
 }
 
-void publish_table_adopt(struct publish *publish, struct pool *pool)
+/* Whether the table in force names a backend that is down in the maps and wanted up. */
+static bool table_unfinished(const struct publish *publish, const struct held_pool *held)
 {
-	uint64_t table = dataplane_pools(publish->dp)[pool->index].table;
+	const struct pool *pool = held->wanted;
 
-	table_count(publish, pool, dataplane_slots(publish->dp) + LB_TABLE_BASE(table),
-		    LB_TABLE_SIZE(table));
-	table_report(publish, pool);
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		uint32_t index = pool->backends[i]->index;
+		const struct held_backend *backend = &publish->backends[index];
+
+		if (index && backend->slots + backend->fallbacks > 0 &&
+		    !table_usable(publish, index) && backend_usable(pool, pool->backends[i]))
+			return true;
+	}
+	return false;
+}
+
+void publish_tables_finish(struct publish *publish)
+{
+	for (uint32_t i = 1; i <= publish->limits.services; i++) {
+		struct held_pool *held = &publish->pools[i];
+		int rc;
+
+		if (!held->wanted || !table_unfinished(publish, held))
+			continue;
+		rc = table_publish(publish, i);
+		held->inputs = 0;
+		if (rc < 0)
+			table_failed(publish, held->wanted, -rc);
+	}
 }
 
 void publish_tables(struct publish *publish)
@@ -257,6 +334,6 @@ void publish_tables(struct publish *publish)
 			if (rc < 0)
 				table_failed(publish, held->wanted, -rc);
 		}
-		table_report(publish, held->wanted);
+		publish_table_report(publish, held->wanted);
 	}
 }

@@ -32,15 +32,60 @@ static uint32_t changed_word(const struct change *change, uint32_t word, uint32_
 	return LB_SLOT(new_owner, fallback, changed);
 }
 
-void slots_change(const uint32_t *old, const uint32_t *owners, uint32_t *words, uint32_t count,
-		  slots_usable usable, const void *context)
+static void note_change(uint32_t old, uint32_t word, struct lb_times *times, uint32_t now)
+{
+	if (word == old)
+		return;
+	times->kept = now;
+	if (LB_SLOT_OWNER(old) == LB_SLOT_FALLBACK(old) &&
+	    LB_SLOT_OWNER(word) != LB_SLOT_FALLBACK(word))
+		times->since = now;
+}
+
+void slots_change(const uint32_t *old, const uint32_t *owners, uint32_t *words,
+		  struct lb_times *times, uint32_t now, uint32_t count, slots_usable usable,
+		  const void *context)
 {
 	struct change change = {usable, context};
 
 	for (uint32_t i = 0; i < count; i++) {
 		words[i] = old ? changed_word(&change, old[i], owners[i])
 			       : LB_SLOT(owners[i], owners[i], false);
+		if (old)
+			note_change(old[i], words[i], &times[i], now);
 	}
+}
+
+static bool recent(uint32_t time, uint32_t now, uint32_t limit)
+{
+	return time && (int32_t)(now - time) <= (int32_t)limit;
+}
+
+/* Between the last write of a word and a sweep that may settle it: no packet is under way for as
+ * long as that with a word that it read before. */
+enum { SETTLED_TICKS = 2 };
+
+uint32_t slots_settle(uint32_t *words, struct lb_times *times, uint32_t count, uint32_t began,
+		      uint32_t now, uint32_t idle_longest)
+{
+	uint32_t unsettled = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t word = words[i], owner = LB_SLOT_OWNER(word);
+		bool same = owner == LB_SLOT_FALLBACK(word);
+
+		if (!(word & LB_SLOT_CHANGED))
+			continue;
+		unsettled++;
+		if (same ? recent(times[i].kept, began, SETTLED_TICKS)
+			 : recent(times[i].since, began, idle_longest) ||
+				    recent(times[i].used, began, idle_longest))
+			continue;
+		times[i].kept = now;
+		__atomic_store_n(&words[i], LB_SLOT(owner, owner, !same), __ATOMIC_RELAXED);
+		unsettled -= same;
+	}
+	return unsettled;
 }
 
 uint32_t slots_unsettled(const uint32_t *words, uint32_t count)
@@ -50,9 +95,4 @@ uint32_t slots_unsettled(const uint32_t *words, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		unsettled += words[i] & LB_SLOT_CHANGED ? 1 : 0;
 	return unsettled;
-}
-
-uint32_t slots_settled_word(uint32_t word)
-{
-	return LB_SLOT(LB_SLOT_OWNER(word), LB_SLOT_OWNER(word), false);
 }

@@ -4,7 +4,7 @@
 TCP: each flow is one connection, with a request after each answer (HTTP, kept alive). UDP: each is
 one socket, with a datagram after each answer, sent again after three seconds without one. The answer's
 first word names the backend. A flow ends with its first error. The report, also written on SIGUSR1
-in between, has for each flow its source, the backends that answered (in order, repetitions left
+in between, has for each flow its source and port, the backends that answered (in order, repetitions left
 out), how many answers came, how many datagrams were lost, and the error.
 
 The ready file gets a line when all flows were answered once, and one with each further round: how
@@ -21,6 +21,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--target", required=True, help="ADDRESS:PORT, IPv6 in brackets")
 parser.add_argument("--connections", type=int, required=True)
 parser.add_argument("--source", action="append", help="taken in turn; default: the kernel's choice")
+parser.add_argument("--ports-from", type=int, default=0, help="first source port; default: any")
 parser.add_argument("--udp", action="store_true")
 parser.add_argument("--pause", type=float, default=0.02, help="seconds between answer and request")
 parser.add_argument("--patience", type=float, default=10, help="seconds to wait for an answer")
@@ -36,8 +37,9 @@ target = (host.strip("[]"), int(port))
 class Flow:
     kind = None
 
-    def __init__(self, source):
+    def __init__(self, source, port):
         self.source = source
+        self.port = port
         self.backends = []
         self.answers = 0
         self.lost = 0
@@ -49,9 +51,10 @@ class Flow:
                                     self.kind)
         self.socket.setblocking(False)
         if self.source:
-            self.socket.bind((self.source, 0))
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.bind((self.source, self.port))
         await asyncio.wait_for(self.loop.sock_connect(self.socket, target), options.patience)
-        self.source = self.socket.getsockname()[0]
+        self.source, self.port = self.socket.getsockname()[:2]
 
     async def ask(self):
         answer = await asyncio.wait_for(self.exchange(), options.patience)
@@ -61,7 +64,7 @@ class Flow:
         self.answers += 1
 
     def result(self):
-        return {"source": self.source, "backends": self.backends, "answers": self.answers,
+        return {"source": self.source, "port": self.port, "backends": self.backends, "answers": self.answers,
                 "lost": self.lost, "error": self.error}
 
     async def run(self, end):
@@ -136,7 +139,8 @@ async def main():
     end = asyncio.Event()
     sources = options.source or [None]
     kind = UdpFlow if options.udp else TcpFlow
-    flows = [kind(sources[n % len(sources)]) for n in range(options.connections)]
+    flows = [kind(sources[n % len(sources)], options.ports_from and options.ports_from + n)
+             for n in range(options.connections)]
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     loop.add_signal_handler(signal.SIGUSR1, write_report, flows)

@@ -33,7 +33,7 @@ static const struct api_case {
 	{"GET", "/v1/pools/web", NULL, 200,
 	 "{\"name\": \"web\", \"affinity\": {\"key\": \"source-ip\", \"prefix_v4\": 24,"
 	 " \"prefix_v6\": 64}, \"table_size\": 65537, \"table_digest\": \"00000000000000ab\","
-	 " \"unsettled_slots\": 5, \"tracked_flows\": null, \"clients\": 0, \"forward\": \"ipip\","
+	 " \"unsettled_slots\": 5, \"tracked_flows\": 0, \"clients\": 0, \"forward\": \"ipip\","
 	 " \"track\": \"changed\", \"backends\": [{\"name\": \"web1\", \"slots\": 65537,"
 	 " \"fair_slots\": 65537}, {\"name\": \"web2\"}, {\"name\": \"web3\"}]}",
 	 NULL},
@@ -55,8 +55,8 @@ static const struct api_case {
 	 " \"interface\": \"lo\", \"mac\": \"00:00:00:00:00:00\", \"why\": null}}",
 	 NULL},
 	{"GET", "/v1/pools/web/backends/web2", NULL, 200,
-	 "{\"admin\": \"drain\", \"effective_weight\": 0, \"left\": {\"flows\": null,"
-	 " \"clients\": null, \"slots\": 0}}",
+	 "{\"admin\": \"drain\", \"effective_weight\": 0, \"left\": {\"flows\": 0,"
+	 " \"clients\": 0, \"slots\": 0}}",
 	 NULL},
 	{"GET", "/v1/drops?all=0", NULL, 200,
 	 "{\"drops\": [{}, {}, {}, {}, {\"verdict\": \"drop_ttl\", \"packets\": 7, \"bytes\": 700,"

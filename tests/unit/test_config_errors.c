@@ -97,7 +97,7 @@ static const struct error_case global[] = {
 	{GLOBAL("encap_source: {v4: ^224.0.0.0/8}"), "multicast"},
 	{GLOBAL("encap_source: {v6: ^\"::/64\"}"), "unspecified"},
 	{GLOBAL("encap_source: ^172.16.0.0/16"), "encap_source: expected a map"},
-	{GLOBAL("limits: {flows: ^0}"), "flows: '0' is out of range (1 to 134217728)"},
+	{GLOBAL("limits: {backends: ^0}"), "backends: '0' is out of range (1 to"},
 	{GLOBAL("limits: {backends: ^32767}"), "backends: '32767' is out of range (1 to 32766)"},
 	{GLOBAL("limits: {services: ^65536}"), "services: '65536' is out of range (1 to 65535)"},
 	{GLOBAL("limits: {clients: ^1e6}"), "clients: expected a whole number"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a change makes of a slot: a row for each clause (user/slots.h). */
+/* What a change and a sweep make of a slot: a row for each clause (user/slots.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,13 +90,26 @@ static uint32_t word(const struct slot *slot)
 	return LB_SLOT(slot->owner, slot->fallback, slot->changed);
 }
 
+enum { NOW = 5000, EARLIER = 7 };
+
+/* When the owner left the fallback, if a change made it leave. */
+static uint32_t expected_since(const struct slot *old, const struct slot *new)
+{
+	return old->owner == old->fallback && new->owner != new->fallback ? NOW : EARLIER;
+}
+
 static void test_change(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < CASE_COUNT; i++) {
 		uint32_t old = word(&cases[i].old), usable = all & ~cases[i].not_usable, got;
+		struct lb_times times = {.since = EARLIER, .used = 1, .full = 2, .kept = EARLIER};
 
-		slots_change(&old, &cases[i].owner, &got, 1, is_usable, &usable);
+		slots_change(&old, &cases[i].owner, &got, &times, NOW, 1, is_usable, &usable);
+		assert_int_equal(times.since, expected_since(&cases[i].old, &cases[i].expected));
+		assert_int_equal(times.kept, got == old ? EARLIER : NOW);
+		assert_int_equal(times.used, 1);
+		assert_int_equal(times.full, 2);
 		if (got != word(&cases[i].expected))
 			fail_msg("%s: owner %u, fallback %u, changed %u", cases[i].clause,
 				 LB_SLOT_OWNER(got), LB_SLOT_FALLBACK(got),
@@ -109,6 +122,7 @@ static void test_change(void **state)
 static void test_change_of_a_whole_table_in_place(void **state)
 {
 	uint32_t words[CASE_COUNT], owners[CASE_COUNT], expected[CASE_COUNT], count = 0;
+	struct lb_times times[CASE_COUNT] = {0};
 
 	(void)state;
 	for (size_t i = 0; i < CASE_COUNT; i++) {
@@ -118,7 +132,7 @@ static void test_change_of_a_whole_table_in_place(void **state)
 		owners[count] = cases[i].owner;
 		expected[count++] = word(&cases[i].expected);
 	}
-	slots_change(words, owners, words, count, is_usable, &all);
+	slots_change(words, owners, words, times, NOW, count, is_usable, &all);
 	assert_memory_equal(words, expected, count * sizeof(*words));
 	assert_true(count > 5);
 }
@@ -129,7 +143,7 @@ static void test_first_table_is_settled(void **state)
 	uint32_t words[4];
 
 	(void)state;
-	slots_change(NULL, owners, words, 4, is_usable, &all);
+	slots_change(NULL, owners, words, NULL, NOW, 4, is_usable, &all);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(words[i], LB_SLOT(owners[i], owners[i], false));
 	assert_int_equal(slots_unsettled(words, 4), 0);
@@ -140,13 +154,14 @@ static void test_there_and_back(void **state)
 {
 	uint32_t slot = LB_SLOT(A, A, false), without_a = all & ~USABLE(A);
 	uint32_t to_b = B, to_a = A;
+	struct lb_times times = {0};
 
 	(void)state;
-	slots_change(&slot, &to_b, &slot, 1, is_usable, &without_a);
+	slots_change(&slot, &to_b, &slot, &times, NOW, 1, is_usable, &without_a);
 	assert_int_equal(slot, LB_SLOT(B, B, false));
-	slots_change(&slot, &to_a, &slot, 1, is_usable, &all);
+	slots_change(&slot, &to_a, &slot, &times, NOW, 1, is_usable, &all);
 	assert_int_equal(slot, LB_SLOT(A, B, true));
-	slots_change(&slot, &to_b, &slot, 1, is_usable, &without_a);
+	slots_change(&slot, &to_b, &slot, &times, NOW, 1, is_usable, &without_a);
 	assert_int_equal(slot, LB_SLOT(B, B, true));
 }
 
@@ -163,21 +178,55 @@ static void test_unsettled(void **state)
 		assert_int_equal(slots_unsettled(words, count), unsettled[count]);
 }
 
-static void test_settled_word(void **state)
-{
-	static const struct {
-		uint32_t word, settled;
-	} rows[] = {
-		{LB_SLOT(A, B, true), LB_SLOT(A, A, false)},
-		{LB_SLOT(A, A, true), LB_SLOT(A, A, false)},
-		{LB_SLOT(A, A, false), LB_SLOT(A, A, false)},
-		{LB_SLOT(0, A, true), LB_SLOT(0, 0, false)},
-		{LB_SLOT(LAST, A, true), LB_SLOT(LAST, LAST, false)},
-	};
+/* What a sweep makes of a slot. Ages in ticks before the sweep began; NEVER: did not happen. */
+enum { IDLE = 100, NEVER = NOW };
 
+static const struct {
+	const char *name;
+	struct slot before;
+	uint32_t since, used, kept;
+	struct slot after;
+} settling[] = {
+	{"a settled slot is left alone", {A, A, SETTLED}, 500, 500, 500, {A, A, SETTLED}},
+	{"old flows may still come to the fallback",
+	 {B, A, CHANGED},
+	 100,
+	 NEVER,
+	 100,
+	 {B, A, CHANGED}},
+	{"one did", {B, A, CHANGED}, 500, 100, 500, {B, A, CHANGED}},
+	{"none can, and none did", {B, A, CHANGED}, 101, 101, 101, {B, B, CHANGED}},
+	{"none was ever seen", {B, A, CHANGED}, 101, NEVER, 101, {B, B, CHANGED}},
+	{"a recent word does not matter to that", {B, A, CHANGED}, 101, 101, 0, {B, B, CHANGED}},
+	{"nobody leads to a fallback", {0, A, CHANGED}, 101, 101, 101, {0, 0, CHANGED}},
+	{"the same, and nothing names another", {A, A, CHANGED}, 3, 3, 3, {A, A, SETTLED}},
+	{"an entry names another", {A, A, CHANGED}, 500, 500, 0, {A, A, CHANGED}},
+	{"written too shortly before the sweep", {A, A, CHANGED}, 500, 500, 2, {A, A, CHANGED}},
+	{"written during the sweep", {A, A, CHANGED}, 500, 500, (uint32_t)-1, {A, A, CHANGED}},
+};
+
+static uint32_t time_of(uint32_t age)
+{
+	return age == NEVER ? 0 : NOW - age;
+}
+
+static void test_settle(void **state)
+{
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		assert_int_equal(slots_settled_word(rows[i].word), rows[i].settled);
+	for (size_t i = 0; i < sizeof(settling) / sizeof(*settling); i++) {
+		uint32_t slot = word(&settling[i].before), left;
+		struct lb_times times = {.since = time_of(settling[i].since),
+					 .used = time_of(settling[i].used),
+					 .kept = time_of(settling[i].kept)};
+
+		left = slots_settle(&slot, &times, 1, NOW, NOW + 1, IDLE);
+		if (slot != word(&settling[i].after))
+			fail_msg("%s: %x", settling[i].name, slot);
+		assert_int_equal(left, settling[i].after.changed);
+		assert_int_equal(times.kept, slot == word(&settling[i].before)
+						     ? time_of(settling[i].kept)
+						     : NOW + 1);
+	}
 }
 
 int main(void)
@@ -188,7 +237,7 @@ int main(void)
 		cmocka_unit_test(test_first_table_is_settled),
 		cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_unsettled),
-		cmocka_unit_test(test_settled_word),
+		cmocka_unit_test(test_settle),
 	};
 
 	return cmocka_run_group_tests_name("slots", tests, NULL, NULL);

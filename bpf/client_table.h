@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * client_table: records of clients, in `clients_v4` and `clients_v6`; pools with a client timeout
+ * have them. Called by pick and sweep.
+ *
+ * To its client a record is what a slot is: owner, fallback, changed. Where a slot follows the
+ * table, a record keeps its owner for as long as that takes the client's new flows, and then takes
+ * the slot's, as a slot takes Maglev's: its old owner becomes the fallback, so that the client's
+ * established flows stay where they are.
+ */
+#ifndef LB_CLIENT_TABLE_H
+#define LB_CLIENT_TABLE_H
+
+#include "env.h"
+#include "flow_table.h"
+#include "parse.h"
+#include "slot.h"
+
+union client_key {
+	struct lb_client_key_v4 v4;
+	struct lb_client_key_v6 v6;
+};
+
+/* The pair that a packet is judged by, of a slot or of a client, and where its times are noted. */
+struct pair {
+	__u32 owner;
+	__u32 fallback; /* 0: none that can be used */
+	bool changed;
+	bool client;
+	struct lb_times *times;
+};
+
+static __always_inline void client_key_fill(const struct packet *packet, __u32 pool_index,
+					    const struct lb_pool *pool, union client_key *key)
+{
+	if (packet->family == 4) {
+		key->v4.pool = pool_index;
+		key->v4.address = packet->flow.v4.source & pool->mask_v4;
+		return;
+	}
+	key->v6.pool = pool_index;
+	for (int i = 0; i < 4; i++)
+		key->v6.address.v6[i] = packet->flow.v6.source.v6[i] & pool->mask_v6.v6[i];
+}
+
+static __always_inline struct lb_client *client_find(__u8 family, const union client_key *key)
+{
+	return family == 4 ? bpf_map_lookup_elem(&clients_v4, &key->v4)
+			   : bpf_map_lookup_elem(&clients_v6, &key->v6);
+}
+
+/* Ticks without a packet after which the record is dead. What only one packet was seen of may be
+ * forged, and goes as half-open flows do. */
+static __always_inline __u32 client_idle_limit(const struct lb_client *client,
+					       const struct lb_pool *pool)
+{
+	return client->known ? pool->client_life : pool->idle_closing;
+}
+
+static __always_inline bool client_live(const struct lb_client *client, const struct lb_pool *pool,
+					__u32 now)
+{
+	__u32 seen = LOAD_ONCE(client->seen);
+
+	return !(seen & LB_DOOMED) &&
+	       entry_age(seen, now) <= (__s32)client_idle_limit(client, pool);
+}
+
+/* Whether the backend can be used and has been since the record named it. */
+static __always_inline bool client_backend_valid(__u64 status, __u16 incarnation)
+{
+	return status & LB_BACKEND_USABLE && (__u16)LB_STATUS_INCARNATION(status) == incarnation;
+}
+
+static __always_inline __u64 client_pair_make(__u32 owner, __u32 fallback, bool changed)
+{
+	return LB_CLIENT_PAIR(LB_SLOT(owner, fallback, changed),
+			      LB_STATUS_INCARNATION(backend_status(owner)),
+			      LB_STATUS_INCARNATION(backend_status(fallback)));
+}
+
+/*
+ * Makes the record of an unknown client: a copy of the slot's pair and times. `old`: a dead record
+ * in its place, or NULL. Returns false if there is no room.
+ */
+static __always_inline bool client_make(__u8 family, const union client_key *key,
+					const struct lb_client *old, __u32 word,
+					const struct lb_times *times, __u32 now)
+{
+	__u64 how = old ? BPF_EXIST : BPF_NOEXIST;
+	__u32 zero = 0;
+	struct lb_usage *use = bpf_map_lookup_elem(&usage, &zero);
+	bool was_new = old && !old->known;
+	struct lb_client client = {
+		.pair = client_pair_make(LB_SLOT_OWNER(word), LB_SLOT_FALLBACK(word),
+					 word & LB_SLOT_CHANGED),
+		.times = *times,
+		.seen = now,
+	};
+	long err;
+
+	if (!use || (old && old->seen & LB_DOOMED) ||
+	    (!old && !quota_left(use, LB_QUOTA_CLIENTS)) ||
+	    (!was_new && !quota_left(use, LB_QUOTA_CLIENTS_NEW)))
+		return false;
+	if (read_only)
+		return true;
+	err = family == 4 ? bpf_map_update_elem(&clients_v4, &key->v4, &client, how)
+			  : bpf_map_update_elem(&clients_v6, &key->v6, &client, how);
+	if (err)
+		return false;
+	if (!old)
+		__sync_fetch_and_add(&use->count[LB_QUOTA_CLIENTS], 1);
+	if (!was_new)
+		__sync_fetch_and_add(&use->count[LB_QUOTA_CLIENTS_NEW], 1);
+	return true;
+}
+
+/*
+ * The record's pair once its owner is the slot's: what slots_change (user/slots.c) does to a slot.
+ * `alive`: of owner and fallback.
+ */
+static __always_inline __u64 client_pair_moved(__u32 word, __u32 new_owner, bool owner_alive,
+					       bool fallback_alive)
+{
+	__u32 owner = LB_SLOT_OWNER(word);
+	__u32 fallback = fallback_alive ? LB_SLOT_FALLBACK(word) : new_owner;
+	bool changed = word & LB_SLOT_CHANGED;
+
+	if (!changed) {
+		changed = owner_alive;
+		fallback = owner_alive ? owner : new_owner;
+	}
+	return client_pair_make(new_owner, fallback, changed);
+}
+
+/*
+ * Moves the record to the slot's owner: at once if its own died; at a new flow if its own takes
+ * none, or the client was silent for longer than the affinity lasts. Returns the pair in force,
+ * which is another CPU's if that was faster.
+ */
+static __always_inline __u64 client_follow(struct lb_client *client, const struct lb_pool *pool,
+					   __u32 slot_word, bool new_flow, __u32 now)
+{
+	__u64 pair = LOAD_ONCE(client->pair), moved, found;
+	__u32 word = LB_CLIENT_WORD(pair), seen = LOAD_ONCE(client->seen);
+	__u64 owner = backend_status(LB_SLOT_OWNER(word));
+	bool owner_alive = client_backend_valid(owner, LB_CLIENT_OWNER_INCARNATION(pair));
+	bool fallback_alive = client_backend_valid(backend_status(LB_SLOT_FALLBACK(word)),
+						   LB_CLIENT_FALLBACK_INCARNATION(pair));
+	bool leaves = new_flow && (!(owner & LB_BACKEND_TAKES_CLIENTS) ||
+				   entry_age(seen, now) > (__s32)pool->client_timeout);
+	__u32 new_owner = LB_SLOT_OWNER(slot_word);
+
+	if ((owner_alive && !leaves) || (owner_alive && new_owner == LB_SLOT_OWNER(word)) ||
+	    !(backend_status(new_owner) & LB_BACKEND_USABLE))
+		return pair;
+	moved = client_pair_moved(word, new_owner, owner_alive, fallback_alive);
+	if (read_only)
+		return moved;
+	/* Nothing of the client was seen since `seen`: that long its old flows are with the owner
+	 * that it leaves. Noted first, for whoever reads the new pair. */
+	if (LB_SLOT_OWNER(word) == LB_SLOT_FALLBACK(word) &&
+	    LB_CLIENT_WORD(moved) & LB_SLOT_CHANGED)
+		STORE_ONCE(client->times.since, seen & ~LB_DOOMED);
+	STORE_ONCE(client->times.kept, now);
+	found = __sync_val_compare_and_swap(&client->pair, pair, moved);
+	return found == pair ? moved : found;
+}
+
+static __always_inline void client_refresh(struct lb_client *client, const struct packet *packet,
+					   __u32 now)
+{
+	__u32 zero = 0;
+	struct lb_usage *use;
+
+	if (read_only)
+		return;
+	if (!client->known && !packet->syn &&
+	    __sync_val_compare_and_swap(&client->known, 0, 1) == 0) {
+		use = bpf_map_lookup_elem(&usage, &zero);
+		if (use)
+			__sync_fetch_and_add(&use->count[LB_QUOTA_CLIENTS_NEW], -1);
+	}
+	if (client->seen != now)
+		STORE_ONCE(client->seen, now);
+}
+
+#endif
