@@ -5,6 +5,7 @@
 #   make test       run every test (root; installs what is missing)
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
 #   make bench      cost per packet above the floors (root)
+#   make churn      flows, clients and floods while everything changes (root)
 #   make install    PREFIX, DESTDIR
 
 BUILD  ?= build
@@ -34,7 +35,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test check bench install clean deps
+.PHONY: all demo test check bench churn churn-programs install clean deps
 all: $(PROGRAMS)
 
 # ---- packet programs ----
@@ -136,6 +137,19 @@ $(BUILD)/tests/bench: $(patsubst %.c,$(BUILD)/obj/%.o,$(BENCH_SRC)) $(BUILD)/lib
 	$(SAY) LINK $@
 	$(LINK)
 
+# ---- stickiness through change ----
+
+CHURN = $(addprefix $(BUILD)/tests/churn_,client server flood)
+
+$(BUILD)/tests/churn_client: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/churn/client*.c))
+$(BUILD)/tests/churn_server: $(BUILD)/obj/tests/churn/server.o
+$(BUILD)/tests/churn_flood: $(BUILD)/obj/tests/churn/flood.o
+$(CHURN):
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+churn-programs: $(LAB_OBJ) $(CHURN)
+
 # ---- the rest ----
 
 $(BUILD)/.exists:
@@ -158,6 +172,10 @@ demo: deps
 bench: deps
 	$(MAKE) --no-print-directory all
 	tests/bench/run
+
+churn: deps
+	$(MAKE) --no-print-directory all churn-programs
+	tests/churn/run
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
