@@ -2,15 +2,12 @@
 /*
  * api: HTTP/1.1 and JSON on a Unix socket, for lbctl and anyone with curl.
  *
- * libmicrohttpd speaks HTTP. Its epoll descriptor is one source of the caller's event loop, its
- * next deadline a timer, so that everything stays on one thread. A request is collected here, given
- * to api_answer (api_routes.c) and its reply sent. Knows HTTP and JSON as text; no path, no field.
+ * libmicrohttpd speaks HTTP (httpd.c puts it into the loop). A request is collected here, given to
+ * api_answer (api_routes.c) and its reply sent. Knows HTTP and JSON as text; no path, no field.
  */
 #include "api.h"
 
 #include <errno.h>
-#include <microhttpd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +15,7 @@
 
 #include "api_routes.h"
 #include "api_socket.h"
-#include "log.h"
+#include "httpd.h"
 
 enum {
 	BODY_SIZE_MAX = 1 << 20,
@@ -29,9 +26,7 @@ enum {
 
 struct api {
 	struct api_state state;
-	struct MHD_Daemon *daemon;
-	sd_event_source *io;
-	sd_event_source *timer;
+	struct httpd *httpd;
 	char *path; /* NULL: nothing to remove */
 };
 
@@ -228,76 +223,28 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	*request = NULL;
 }
 
-/* Any peer can make these lines come: they are for whoever looks for them. */
-__attribute__((format(printf, 2, 0))) static void on_log(void *context, const char *format,
-							 va_list args)
+/* ---- start and stop ---- */
+
+static struct httpd *start(struct api *api, sd_event *event, int listener)
 {
-	char line[256];
+	const struct httpd_options options = {
+		.listener = listener,
+		.name = "api",
+		.connections_max = CONNECTIONS_MAX,
+		.idle_timeout_s = IDLE_TIMEOUT_S,
+		.on_request = on_request,
+		.on_completed = on_completed,
+		.context = api,
+	};
 
-	(void)context;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("api: %s", line);
-}
-
-/* ---- the loop ---- */
-
-static int run(struct api *api)
-{
-	MHD_UNSIGNED_LONG_LONG wait_ms;
-
-	MHD_run(api->daemon);
-	if (MHD_get_timeout(api->daemon, &wait_ms) != MHD_YES)
-		return sd_event_source_set_enabled(api->timer, SD_EVENT_OFF);
-	sd_event_source_set_time_relative(api->timer, (uint64_t)wait_ms * 1000);
-	return sd_event_source_set_enabled(api->timer, SD_EVENT_ONESHOT);
-}
-
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
-{
-	(void)source;
-	(void)fd;
-	(void)events;
-	return run(context);
-}
-
-static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
-{
-	(void)source;
-	(void)now_us;
-	return run(context);
-}
-
-static int join_loop(struct api *api, sd_event *event)
-{
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	int error;
-
-	if (!info)
-		return -ENOTSUP;
-	error = sd_event_add_io(event, &api->io, info->epoll_fd, EPOLLIN, on_io, api);
-	if (error < 0)
-		return error;
-	error = sd_event_add_time_relative(event, &api->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
-					   api);
-	return error < 0 ? error : 0;
-}
-
-static struct MHD_Daemon *start(struct api *api, int listener)
-{
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, api,
-				MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-				listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+	return httpd_create(event, &options);
 }
 
 struct api *api_create(sd_event *event, struct controller *controller, const char *socket_path,
 		       struct fault *fault)
 {
 	struct api *api = calloc(1, sizeof(*api));
-	int listener, error;
+	int listener;
 
 	if (!api) {
 		fault_set(fault, FAULT_FAILED, "API: starting it: out of memory");
@@ -308,17 +255,11 @@ struct api *api_create(sd_event *event, struct controller *controller, const cha
 	if (listener < 0)
 		goto out;
 	api->path = strdup(socket_path);
-	api->daemon = start(api, listener);
-	if (!api->daemon) {
-		close(listener);
-		fault_set(fault, FAULT_FAILED, "API: starting it on %s: %s", socket_path,
-			  strerror(errno));
-		goto out;
-	}
-	error = join_loop(api, event);
-	if (!error)
+	api->httpd = start(api, event, listener);
+	if (api->httpd)
 		return api;
-	fault_set(fault, FAULT_FAILED, "API: joining the event loop: %s", strerror(-error));
+	fault_set(fault, FAULT_FAILED, "API: starting it on %s: %s", socket_path, strerror(errno));
+	close(listener);
 out:
 	api_free(api);
 	return NULL;
@@ -328,12 +269,9 @@ void api_free(struct api *api)
 {
 	if (!api)
 		return;
-	sd_event_source_disable_unref(api->io);
-	sd_event_source_disable_unref(api->timer);
 	if (api->path)
 		unlink(api->path);
-	if (api->daemon)
-		MHD_stop_daemon(api->daemon);
+	httpd_free(api->httpd);
 	free(api->path);
 	free(api);
 }

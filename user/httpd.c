@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * httpd: libmicrohttpd as a source of the caller's event loop; see httpd.h. Its epoll descriptor is
+ * one source, its next deadline a timer. Knows no request.
+ */
+#include "httpd.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+
+struct httpd {
+	struct httpd_options options;
+	struct MHD_Daemon *daemon;
+	sd_event_source *io;
+	sd_event_source *timer;
+	int *sockets; /* of the connections that there are, the oldest first */
+	unsigned count;
+};
+
+/* Any peer can make these lines come: they are for whoever looks for them. */
+__attribute__((format(printf, 2, 0))) static void on_log(void *context, const char *format,
+							 va_list args)
+{
+	const struct httpd *httpd = context;
+	char line[256];
+
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("%s: %s", httpd->options.name, line);
+}
+
+/* ---- places ---- */
+
+static int socket_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
+static bool is_full(const struct httpd *httpd)
+{
+	return httpd->count == httpd->options.connections_max;
+}
+
+static void place_take(struct httpd *httpd, int fd)
+{
+	if (!is_full(httpd))
+		httpd->sockets[httpd->count++] = fd;
+	/* The library sees the end of it in its next turn. */
+	if (is_full(httpd) && httpd->options.oldest_yields)
+		shutdown(httpd->sockets[0], SHUT_RDWR);
+}
+
+static void place_leave(struct httpd *httpd, int fd)
+{
+	unsigned at = 0;
+
+	while (at < httpd->count && httpd->sockets[at] != fd)
+		at++;
+	if (at == httpd->count)
+		return;
+	httpd->count--;
+	memmove(&httpd->sockets[at], &httpd->sockets[at + 1],
+		(httpd->count - at) * sizeof(*httpd->sockets));
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct httpd *httpd = context;
+
+	(void)socket_context;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		place_take(httpd, socket_of(connection));
+	else
+		place_leave(httpd, socket_of(connection));
+}
+
+/* ---- the loop ---- */
+
+static int run(struct httpd *httpd)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+	bool was_full;
+
+	/* With all places taken, the library takes the listener out of its epoll set, and puts it
+	 * back when it is called after one became free: nothing would make that call but us. */
+	do {
+		was_full = is_full(httpd);
+		MHD_run(httpd->daemon);
+	} while (was_full && !is_full(httpd));
+	if (MHD_get_timeout(httpd->daemon, &wait_ms) != MHD_YES)
+		return sd_event_source_set_enabled(httpd->timer, SD_EVENT_OFF);
+	sd_event_source_set_time_relative(httpd->timer, (uint64_t)wait_ms * 1000);
+	return sd_event_source_set_enabled(httpd->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	return run(context);
+}
+
+static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
+{
+	(void)source;
+	(void)now_us;
+	return run(context);
+}
+
+static int join_loop(struct httpd *httpd, sd_event *event)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(httpd->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	int error;
+
+	if (!info)
+		return -ENOTSUP;
+	error = sd_event_add_io(event, &httpd->io, info->epoll_fd, EPOLLIN, on_io, httpd);
+	if (error < 0)
+		return error;
+	error = sd_event_add_time_relative(event, &httpd->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
+					   httpd);
+	return error < 0 ? error : 0;
+}
+
+static struct MHD_Daemon *start(struct httpd *httpd)
+{
+	const struct httpd_options *options = &httpd->options;
+
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, options->on_request,
+		options->context, MHD_OPTION_EXTERNAL_LOGGER, on_log, httpd,
+		MHD_OPTION_LISTEN_SOCKET, options->listener, MHD_OPTION_CONNECTION_LIMIT,
+		options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+		MHD_OPTION_NOTIFY_COMPLETED, options->on_completed, options->context,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd, MHD_OPTION_END);
+}
+
+static void leave_loop(struct httpd *httpd)
+{
+	sd_event_source_disable_unref(httpd->io);
+	sd_event_source_disable_unref(httpd->timer);
+}
+
+static void release(struct httpd *httpd)
+{
+	free(httpd->sockets);
+	free(httpd);
+}
+
+struct httpd *httpd_create(sd_event *event, const struct httpd_options *options)
+{
+	struct httpd *httpd = calloc(1, sizeof(*httpd));
+	int error = ENOMEM;
+
+	if (!httpd)
+		return NULL;
+	httpd->options = *options;
+	httpd->sockets = calloc(options->connections_max, sizeof(*httpd->sockets));
+	if (!httpd->sockets)
+		goto fail;
+	errno = 0;
+	httpd->daemon = start(httpd);
+	if (!httpd->daemon) {
+		error = errno ? errno : EIO;
+		goto fail;
+	}
+	error = -join_loop(httpd, event);
+	if (!error)
+		return httpd;
+	leave_loop(httpd);
+	/* The caller keeps the listener. */
+	MHD_quiesce_daemon(httpd->daemon);
+	MHD_stop_daemon(httpd->daemon);
+fail:
+	release(httpd);
+	errno = error;
+	return NULL;
+}
+
+void httpd_free(struct httpd *httpd)
+{
+	if (!httpd)
+		return;
+	leave_loop(httpd);
+	MHD_stop_daemon(httpd->daemon);
+	release(httpd);
+}
