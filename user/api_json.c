@@ -49,7 +49,7 @@ bool api_backend_up(const struct pool *pool, const struct backend *backend)
 }
 
 /* New UDP flows are seen only where every flow is tracked: a zero would look like a fact. */
-static bool new_flows_counted(const struct model *model, const struct pool *pool)
+bool api_new_flows_counted(const struct model *model, const struct pool *pool)
 {
 	bool udp = false;
 
@@ -67,6 +67,16 @@ static bool new_flows_counted(const struct model *model, const struct pool *pool
 		}
 	}
 	return !udp;
+}
+
+bool api_service_new_flows_counted(const struct model *model, const struct service *service)
+{
+	const struct pool *pool = model_pool_find(model, service->pool);
+	bool counted = !pool || pool->track == TRACK_ALWAYS;
+
+	for (size_t i = 0; i < service->listen_count; i++)
+		counted = counted || service->listen[i].proto == IPPROTO_TCP;
+	return counted;
 }
 
 static json_t *new_flows(bool counted, const struct lb_counter *counter)
@@ -130,7 +140,7 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 		json_time(backend->checked_ms), "slots", (json_int_t)backend->slots, "fair_slots",
 		fair_slots(pool, backend), "packets", (json_int_t)counter->packets, "bytes",
 		(json_int_t)counter->bytes, "new_flows",
-		new_flows(new_flows_counted(model, pool), counter), "left", left_json(backend),
+		new_flows(api_new_flows_counted(model, pool), counter), "left", left_json(backend),
 		"next_hop", next_hop_json(&backend->hop));
 }
 
@@ -147,11 +157,9 @@ json_t *api_json_service(const struct model *model, const struct service *servic
 			 const struct lb_counter *counter)
 {
 	const struct pool *pool = model_pool_find(model, service->pool);
-	bool counted = !pool || pool->track == TRACK_ALWAYS;
+	bool counted = api_service_new_flows_counted(model, service);
 	json_t *json = model_json_service(service);
 
-	for (size_t i = 0; i < service->listen_count; i++)
-		counted = counted || service->listen[i].proto == IPPROTO_TCP;
 	if (json)
 		json_object_update_new(json,
 				       json_pack("{s:I, s:I, s:I, s:I, s:o}", "backends_up",
@@ -198,14 +206,14 @@ static const char *const verdict_actions[LB_VERDICT_COUNT] = {
 #undef VERDICT_ACTION
 };
 
-static bool verdict_drops(uint32_t verdict)
+bool api_verdict_drops(uint32_t verdict)
 {
 	return verdict_actions[verdict] && !strcmp(verdict_actions[verdict], "DROP");
 }
 
 static const char *action_word(uint32_t verdict)
 {
-	if (verdict_drops(verdict))
+	if (api_verdict_drops(verdict))
 		return "drop";
 	return !strcmp(verdict_actions[verdict], "PASS") ? "pass" : "forward";
 }
@@ -215,7 +223,7 @@ json_t *api_json_verdicts(const struct lb_verdict_counter *counts, bool all)
 	json_t *list = json_array();
 
 	for (uint32_t verdict = LB_CONTINUE + 1; verdict < LB_VERDICT_COUNT; verdict++) {
-		if (!all && !verdict_drops(verdict))
+		if (!all && !api_verdict_drops(verdict))
 			continue;
 		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:s}", "verdict",
 						      dataplane_verdict_name(verdict), "action",
@@ -232,7 +240,7 @@ json_t *api_json_totals(const struct lb_verdict_counter *counts)
 	uint64_t dropped = 0;
 
 	for (uint32_t verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
-		if (verdict_drops(verdict))
+		if (api_verdict_drops(verdict))
 			dropped += counts[verdict].packets;
 	return json_pack("{s:I, s:I, s:I}", "packets", (json_int_t)counts[LB_FORWARDED].packets,
 			 "bytes", (json_int_t)counts[LB_FORWARDED].bytes, "dropped_packets",

@@ -30,6 +30,11 @@ json_t *api_json_error(const struct fault *fault, const char *details);
 
 /* True if a packet may go there now: what "backends up" counts. */
 bool api_backend_up(const struct pool *pool, const struct backend *backend);
+/* True if the count of new flows of a pool's backends, or of a service, says something. */
+bool api_new_flows_counted(const struct model *model, const struct pool *pool);
+bool api_service_new_flows_counted(const struct model *model, const struct service *service);
+/* True if a packet ends there: those that `lbctl drops` lists. */
+bool api_verdict_drops(uint32_t verdict);
 /* "slot", "fallback", "flow", "client", "none". */
 const char *api_decided_by_name(uint32_t decided_by);
 

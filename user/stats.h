@@ -15,4 +15,15 @@ int stats_backend(struct dataplane *dp, const struct model *model, const struct 
 /* out[LB_VERDICT_COUNT], FORWARDED from the services that there are. */
 int stats_verdicts(struct dataplane *dp, const struct model *model, struct lb_verdict_counter *out);
 
+/* All counts at once, each counter read once. `backends` follows the model's order: pools, and each
+ * pool's backends. */
+struct stats_totals {
+	struct lb_counter *services; /* [service_count] */
+	struct lb_counter *backends; /* of all pools */
+	struct lb_verdict_counter verdicts[LB_VERDICT_COUNT];
+};
+/* 0 with `out` to be destroyed, or a negative errno with nothing to destroy. */
+int stats_collect(struct dataplane *dp, const struct model *model, struct stats_totals *out);
+void stats_totals_destroy(struct stats_totals *totals);
+
 #endif
