@@ -68,12 +68,12 @@ static void on_result(void *context, bool good, const char *reason, uint32_t dur
 {
 	struct agent *agent = context;
 	struct agents *agents = agent->owner;
+	const struct check_result result = {good, reason, duration_us};
 
-	(void)duration_us;
 	agent->heard_check = true;
 	health_judge(&agent->health, &agent->check, good);
 	agents->listener.checked(agents->listener.context, agent->pool, agent->backend,
-				 agent->health.state, reason);
+				 agent->health.state, &result);
 }
 
 static void on_hop(void *context, const struct next_hop *hop)

@@ -14,11 +14,18 @@
 
 struct agents;
 
+/* What became of one check. */
+struct check_result {
+	bool good;
+	const char *reason; /* in words */
+	uint32_t duration_us;
+};
+
 /* Where news goes. Names, because the model may have been rebuilt since the agent was made. */
 struct agents_listener {
 	void *context;
 	void (*checked)(void *context, const char *pool, const char *backend,
-			enum health_state health, const char *reason);
+			enum health_state health, const struct check_result *result);
 	void (*moved)(void *context, const char *pool, const char *backend,
 		      const struct next_hop *hop);
 };

@@ -96,21 +96,40 @@ static void read_seed_file(struct walk *walk, const struct node *value, void *ob
 	global->hash_seed_set = !wrong;
 }
 
+/* NULL if something can listen there, else why not. */
+static const char *listen_problem(const struct addr *addr)
+{
+	static const union lb_addr unspecified;
+
+	/* Every address of this host is one to listen on. */
+	if (!memcmp(&addr->ip, &unspecified, sizeof(unspecified)))
+		return NULL;
+	return addr_unicast_problem(addr);
+}
+
 static void read_metrics(struct walk *walk, const struct node *value, void *object)
 {
 	const char *text = walk_text(walk, value, "metrics", "an address and port"), *why;
-	char quoted[CONFIG_QUOTE_SIZE];
+	char quoted[CONFIG_QUOTE_SIZE], address[ADDR_TEXT_SIZE];
+	struct global *global = object;
 	struct addr addr;
 	uint16_t port;
 
-	(void)object;
 	if (!text)
 		return;
-	if (addr_port_parse(text, &addr, &port, &why) < 0)
+	if (addr_port_parse(text, &addr, &port, &why) == 0)
+		why = listen_problem(&addr);
+	if (why) {
 		walk_error(walk, value, "metrics: %s: %s (such as 127.0.0.1:9555)",
 			   config_quote(text, quoted), why);
-	else
-		walk_error(walk, value, "metrics: not available in this version (remove it)");
+		return;
+	}
+	/* One way of writing each, so that a change can be told from none. */
+	if (asprintf(&global->metrics, addr.family == 6 ? "[%s]:%u" : "%s:%u",
+		     addr_format(&addr, address), port) < 0) {
+		global->metrics = NULL;
+		walk_error(walk, value, "out of memory");
+	}
 }
 
 static void read_encap(struct walk *walk, const struct node *value, uint8_t family,

@@ -46,18 +46,25 @@ struct controller {
 	struct sweeper *sweeper;
 	uint64_t started_ms;
 	bool starting;
+	struct controller_facts facts;
+	struct controller_follower follower;
 	struct log_limit publish_limit;
 	sd_event_source *publish_source;
 	sd_event_source *start_source;
 	sd_event_source *retry_source;
 };
 
-static uint64_t clock_ms(clockid_t clock)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
 	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	return clock_ns(clock) / 1000000;
 }
 
 const struct model *controller_model(const struct controller *controller)
@@ -80,6 +87,19 @@ size_t controller_override_count(const struct controller *controller)
 	return overrides_count(controller->overrides);
 }
 
+struct controller_facts controller_facts(const struct controller *controller)
+{
+	struct controller_facts facts = controller->facts;
+
+	facts.build_ns = publish_build_ns(controller->publish);
+	return facts;
+}
+
+void controller_follow(struct controller *controller, const struct controller_follower *follower)
+{
+	controller->follower = follower ? *follower : (struct controller_follower){0};
+}
+
 /* ---- publishing ---- */
 
 static void mark_dirty(struct controller *controller)
@@ -90,10 +110,13 @@ static void mark_dirty(struct controller *controller)
 
 static void publish_now(struct controller *controller)
 {
+	uint64_t began_ns = clock_ns(CLOCK_MONOTONIC);
 	struct fault fault = {0};
 	uint32_t suppressed;
+	int rc = publish_run(controller->publish, controller->running, &fault);
 
-	if (publish_run(controller->publish, controller->running, &fault) == 0)
+	controller->facts.publish_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+	if (rc == 0)
 		return;
 	if (log_allowed(&controller->publish_limit, clock_ms(CLOCK_MONOTONIC), &suppressed))
 		log_err("%s%s%s", fault.message, fault.hint[0] ? "; " : "", fault.hint);
@@ -149,7 +172,7 @@ static struct backend *find_backend(const struct controller *controller, const c
 }
 
 static void on_checked(void *context, const char *pool_name, const char *name,
-		       enum health_state health, const char *reason)
+		       enum health_state health, const struct check_result *result)
 {
 	struct controller *controller = context;
 	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
@@ -159,7 +182,10 @@ static void on_checked(void *context, const char *pool_name, const char *name,
 	if (!backend)
 		return;
 	backend->checked_ms = now_ms;
-	news_arrived(controller, model_set_backend_health(pool, backend, health, reason, now_ms));
+	backend->check_us = result->duration_us;
+	backend->check_failures += !result->good;
+	news_arrived(controller,
+		     model_set_backend_health(pool, backend, health, result->reason, now_ms));
 }
 
 static void on_moved(void *context, const char *pool_name, const char *name,
@@ -235,12 +261,15 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 	backend->left_slots = old->left_slots;
 	backend->left_flows = old->left_flows;
 	backend->left_clients = old->left_clients;
+	backend->check_failures = old->check_failures;
+	backend->transition_count = old->transition_count;
 	if (old_pool->check.type != pool->check.type)
 		return;
 	backend->health = old->health;
 	memcpy(backend->reason, old->reason, sizeof(backend->reason));
 	backend->since_ms = old->since_ms;
 	backend->checked_ms = old->checked_ms;
+	backend->check_us = old->check_us;
 }
 
 static void carry_state(const struct model *from, struct model *to)
@@ -300,6 +329,22 @@ static void take_running(struct controller *controller, struct model *model)
 		publish_now(controller);
 }
 
+/* Saves what is new, with the follower ready for it. */
+static int switch_save(struct controller *controller, const struct model *model,
+		       const struct overrides *overrides, bool dry_run, struct fault *fault)
+{
+	const struct controller_follower *follower = &controller->follower;
+	int rc = follower->prepare ? follower->prepare(follower->context, model, fault) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (!dry_run)
+		rc = overrides_save(overrides, controller->state_path, fault);
+	if (follower->finish)
+		follower->finish(follower->context, rc == 0 && !dry_run);
+	return rc;
+}
+
 /* Takes over `model` and `overrides` in any case; saves what is new before it takes effect. */
 static int controller_switch(struct controller *controller, struct model *model,
 			     struct overrides *overrides, const char *who, bool dry_run,
@@ -315,8 +360,7 @@ static int controller_switch(struct controller *controller, struct model *model,
 	}
 	if (report)
 		*report = plan_json(&plan);
-	if (!dry_run)
-		rc = overrides_save(overrides, controller->state_path, fault);
+	rc = switch_save(controller, model, overrides, dry_run, fault);
 	if (rc == 0 && !dry_run) {
 		log_plan(&plan, who);
 		overrides_free(controller->overrides);
@@ -403,23 +447,27 @@ static void warn_fixed(const struct controller *controller, const struct model *
 			 have->services, hint);
 }
 
+static void note_reading(struct controller *controller, bool good)
+{
+	controller->facts.reload_good = good;
+	controller->facts.reload_ms = clock_ms(CLOCK_REALTIME);
+}
+
 static void on_dropped(void *context, const char *object)
 {
 	(void)context;
 	log_warn("%s: the file changed it, so the change made at run time is dropped", object);
 }
 
-int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
-		      char **errors_text, struct fault *fault)
+static int reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
+		  char **errors_text, struct fault *fault)
 {
 	struct model *base = read_file(controller->config_path, errors_text, fault);
 	struct overrides *overrides = base ? overrides_copy(controller->overrides) : NULL;
 	struct model *model;
 
-	if (!base) {
-		log_err("reload by %s: %s; nothing is changed", who, fault->message);
+	if (!base)
 		return -1;
-	}
 	if (!overrides) {
 		model_free(base);
 		return fault_set(fault, FAULT_FAILED, "reload: %s", strerror(ENOMEM));
@@ -444,6 +492,20 @@ int controller_reload(struct controller *controller, const char *who, bool dry_r
 	warn_fixed(controller, base);
 	log_info("reload by %s: done", who);
 	return 0;
+}
+
+int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
+		      char **errors_text, struct fault *fault)
+{
+	int rc = reload(controller, who, dry_run, report, errors_text, fault);
+
+	if (dry_run)
+		return rc;
+	if (rc < 0)
+		log_err("reload by %s: %s; nothing is changed%s%s", who, fault->message,
+			fault->hint[0] ? "; " : "", fault->hint);
+	note_reading(controller, rc == 0);
+	return rc;
 }
 
 /* ---- start and stop ---- */
@@ -554,6 +616,7 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	if (!controller->base || open_data_plane(controller, options->pin_dir, fault) < 0 ||
 	    open_state(controller, options, fault) < 0 || sources_add(controller, fault) < 0)
 		goto fail;
+	note_reading(controller, true);
 	warn_fixed(controller, controller->base);
 	publish_adopt(controller->publish, controller->running);
 	controller->neighbours = neighbours_create(event, fault);

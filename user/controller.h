@@ -42,6 +42,27 @@ struct dataplane *controller_dataplane(const struct controller *controller);
 uint64_t controller_uptime_ms(const struct controller *controller);
 size_t controller_override_count(const struct controller *controller);
 
+/* Of lbd's own work, for who watches it. Times as they were taken last; 0: not yet. */
+struct controller_facts {
+	bool reload_good;
+	uint64_t reload_ms; /* CLOCK_REALTIME of the last reading of the file, good or not */
+	uint64_t build_ns;  /* that building a pool's table took */
+	uint64_t publish_ns;
+};
+struct controller_facts controller_facts(const struct controller *controller);
+
+/*
+ * Who has to go along with what the model says. Before a new model takes effect, `prepare` is asked
+ * and may refuse with a fault: then nothing changes. If it did not, `finish` tells it whether the
+ * model was taken. There may be one; NULL for none. It is to end before the controller does.
+ */
+struct controller_follower {
+	int (*prepare)(void *context, const struct model *model, struct fault *fault);
+	void (*finish)(void *context, bool taken);
+	void *context;
+};
+void controller_follow(struct controller *controller, const struct controller_follower *follower);
+
 /*
  * One change through the API. With `dry_run` nothing changes. `*report` (unless NULL) becomes an
  * array of objects {"change": "add backend", "object": "web/web3"}, in the order in which they are

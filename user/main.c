@@ -15,6 +15,7 @@
 #include "api.h"
 #include "controller.h"
 #include "log.h"
+#include "metrics_server.h"
 #include "version.h"
 
 static const char usage[] =
@@ -151,6 +152,7 @@ static int signals_add(sd_event *event, struct controller *controller)
 
 static int run(const struct options *options)
 {
+	struct metrics_server *metrics = NULL;
 	struct controller *controller = NULL;
 	struct fault fault = {0};
 	struct api *api = NULL;
@@ -170,6 +172,9 @@ static int run(const struct options *options)
 		fault_set(&fault, FAULT_FAILED, "signals: %s", strerror(-rc));
 		goto out;
 	}
+	metrics = metrics_server_create(event, controller, &fault);
+	if (!metrics)
+		goto out;
 	api = api_create(event, controller, options->socket, &fault);
 	if (!api)
 		goto out;
@@ -184,6 +189,7 @@ out:
 	if (fault.code)
 		status = fault_print(&fault, "lbd");
 	api_free(api);
+	metrics_server_free(metrics);
 	controller_free(controller);
 	sd_event_unref(event);
 	return status;

@@ -67,6 +67,9 @@ struct backend {
 	char reason[128];    /* of the health: the last check's result in words */
 	uint64_t since_ms;   /* CLOCK_REALTIME of the last change of health */
 	uint64_t checked_ms; /* CLOCK_REALTIME of the last check; 0: never */
+	uint32_t check_us;   /* that the last check took */
+	uint64_t check_failures;
+	uint64_t transition_count; /* of health */
 	struct next_hop hop;
 	uint32_t index;               /* in the data plane; 0: not published yet */
 	uint32_t slots;               /* of its pool's table, as published */
@@ -160,9 +163,9 @@ bool model_name_valid(const char *name);
 /* Pools start with these. */
 void pool_defaults(struct pool *pool);
 
-/* The only way a backend's health changes. Stamps `since_ms` if the state differs, copies `reason`
- * ("" for none), logs from, to and reason, and returns true if the state differs: the pool is to be
- * published again. `now_ms`: CLOCK_REALTIME. */
+/* The only way a backend's health changes. Stamps `since_ms` and counts the transition if the state
+ * differs, copies `reason` ("" for none), logs from, to and reason, and returns true if the state
+ * differs: the pool is to be published again. `now_ms`: CLOCK_REALTIME. */
 bool model_set_backend_health(struct pool *pool, struct backend *backend, enum health_state health,
 			      const char *reason, uint64_t now_ms);
 

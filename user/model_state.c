@@ -49,6 +49,7 @@ bool model_set_backend_health(struct pool *pool, struct backend *backend, enum h
 		return false;
 	backend->health = health;
 	backend->since_ms = now_ms;
+	backend->transition_count++;
 	log_transition(pool, backend, from, now_ms);
 	return true;
 }

@@ -10,10 +10,12 @@
 
 const char *plan_step_text(const struct plan_step *step)
 {
-	static const char *const texts[][3] = {
-		[PLAN_ADD] = {"add pool", "add backend", "add service"},
-		[PLAN_CHANGE] = {"change pool", "change backend", "change service"},
-		[PLAN_REMOVE] = {"remove pool", "remove backend", "remove service"},
+	static const char *const texts[][PLAN_KIND_COUNT] = {
+		[PLAN_ADD] = {"add pool", "add backend", "add service", "add setting"},
+		[PLAN_CHANGE] = {"change pool", "change backend", "change service",
+				 "change setting"},
+		[PLAN_REMOVE] = {"remove pool", "remove backend", "remove service",
+				 "remove setting"},
 	};
 
 	return texts[step->verb][step->kind];
@@ -206,11 +208,33 @@ static int plan_removals(struct plan *plan, const struct model *from, const stru
 	return 0;
 }
 
+/* Of `global`, what takes effect without attaching anew. */
+static int plan_global(struct plan *plan, const struct global *from, const struct global *to)
+{
+	const char *old = from->metrics, *new = to->metrics;
+	struct plan_step *step;
+
+	if (old == new || (old && new && !strcmp(old, new)))
+		return 0;
+	step = plan_push(plan,
+			 !old  ? PLAN_ADD
+			 : new ? PLAN_CHANGE
+			       : PLAN_REMOVE,
+			 PLAN_SETTING, NULL, "global.metrics");
+	if (!step)
+		return -ENOMEM;
+	if (old && new)
+		detail_word(step->detail, "metrics", old, new);
+	else
+		detail_add(step->detail, "%s", old ? old : new);
+	return 0;
+}
+
 int plan_make(struct plan *plan, const struct model *from, const struct model *to)
 {
 	*plan = (struct plan){0};
-	if (plan_pools(plan, from, to) < 0 || plan_services(plan, from, to) < 0 ||
-	    plan_removals(plan, from, to) < 0) {
+	if (plan_global(plan, &from->global, &to->global) < 0 || plan_pools(plan, from, to) < 0 ||
+	    plan_services(plan, from, to) < 0 || plan_removals(plan, from, to) < 0) {
 		plan_destroy(plan);
 		return -ENOMEM;
 	}

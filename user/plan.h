@@ -10,12 +10,12 @@
 #include "model.h"
 
 enum plan_verb { PLAN_ADD, PLAN_CHANGE, PLAN_REMOVE };
-enum plan_kind { PLAN_POOL, PLAN_BACKEND, PLAN_SERVICE };
+enum plan_kind { PLAN_POOL, PLAN_BACKEND, PLAN_SERVICE, PLAN_SETTING, PLAN_KIND_COUNT };
 
 struct plan_step {
 	enum plan_verb verb;
 	enum plan_kind kind;
-	char object[2 * MODEL_NAME_SIZE]; /* NAME, or POOL/NAME of a backend */
+	char object[2 * MODEL_NAME_SIZE]; /* NAME, POOL/NAME of a backend, or global.KEY */
 	char detail[192]; /* "weight 100 -> 50, admin ready -> drain"; empty for add and remove */
 };
 

@@ -119,6 +119,11 @@ void publish_free(struct publish *publish)
 	free(publish);
 }
 
+uint64_t publish_build_ns(const struct publish *publish)
+{
+	return publish->build_ns;
+}
+
 int publish_run(struct publish *publish, struct model *model, struct fault *fault)
 {
 	publish->fault = fault;

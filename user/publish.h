@@ -41,4 +41,7 @@ int publish_run(struct publish *publish, struct model *model, struct fault *faul
  */
 void publish_settle(struct publish *publish, struct model *model, uint32_t began);
 
+/* What building a pool's table took last, in nanoseconds; 0: none was built yet. */
+uint64_t publish_build_ns(const struct publish *publish);
+
 #endif

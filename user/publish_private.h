@@ -63,6 +63,7 @@ struct publish {
 	struct extents time_runs; /* of slot_times: one for each pool, for as long as its size */
 	struct extents counter_runs;
 	uint32_t sweeps;     /* complete ones since the start */
+	uint64_t build_ns;   /* what building a table took last */
 	struct fault *fault; /* of this round: the first failure */
 	bool failed;
 };

@@ -111,6 +111,28 @@ static void global_is_read(void **state)
 	model_free(model);
 }
 
+/* However an address is written, the model has one text for it. */
+static void metrics_are_read(void **state)
+{
+	static const char *const texts[][2] = {
+		{"127.0.0.1:9555", "127.0.0.1:9555"},
+		{"0.0.0.0:1", "0.0.0.0:1"},
+		{"\"[::]:65535\"", "[::]:65535"},
+		{"\"[2001:DB8:0::0:1]:9555\"", "[2001:db8::1]:9555"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct model *model;
+		char file[128];
+
+		snprintf(file, sizeof(file), "version: 1\nglobal: {metrics: %s}\n", texts[i][0]);
+		model = parse(file);
+		assert_string_equal(model->global.metrics, texts[i][1]);
+		model_free(model);
+	}
+}
+
 static void pools_are_read_over_the_defaults(void **state)
 {
 	struct model *model = parse(whole);
@@ -521,6 +543,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(global_is_read),
+		cmocka_unit_test(metrics_are_read),
 		cmocka_unit_test(pools_are_read_over_the_defaults),
 		cmocka_unit_test(backends_are_read),
 		cmocka_unit_test(services_are_read),

@@ -104,7 +104,10 @@ static const struct error_case global[] = {
 	{GLOBAL("limits: {slots: ^2000001}"), "not a multiple of 16 (the next is 2000016)"},
 	{GLOBAL("limits: {^slot: 16}"), "unknown key 'slot' in limits (did you mean 'slots'?)"},
 	{GLOBAL("metrics: ^127.0.0.1"), "metrics: '127.0.0.1': the port is missing"},
-	{GLOBAL("metrics: ^127.0.0.1:9555"), "metrics: not available in this version"},
+	{GLOBAL("metrics: ^127.0.0.1:0"), "metrics: '127.0.0.1:0': the port is not a number"},
+	{GLOBAL("metrics: ^\"::1:9555\""), "an IPv6 address with a port stands in brackets"},
+	{GLOBAL("metrics: ^224.0.0.1:9555"), "metrics: '224.0.0.1:9555': it is a multicast"},
+	{GLOBAL("metrics: ^localhost:9555"), "(such as 127.0.0.1:9555)"},
 };
 
 static const struct error_case pools[] = {

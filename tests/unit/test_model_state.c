@@ -136,6 +136,7 @@ static void test_health_changes(void **state)
 		assert_int_equal(backend->since_ms, steps[i].since_ms);
 		assert_string_equal(log, steps[i].log);
 	}
+	assert_int_equal(backend->transition_count, 3);
 	model_free(model);
 }
 

@@ -67,6 +67,11 @@ static void add_service_with_pool(struct model *model)
 	assert_int_equal(addr_parse("10.0.0.9", &pool_backend_add(pool, "ns")->address, NULL), 0);
 }
 
+static void add_metrics(struct model *model)
+{
+	model->global.metrics = strdup("127.0.0.1:9555");
+}
+
 static const struct {
 	const char *name;
 	void (*change)(struct model *model);
@@ -83,6 +88,7 @@ static const struct {
 	 "remove pool web: \n"},
 	{"addition: the other way round", add_service_with_pool,
 	 "add pool dns: \nadd backend dns/ns: \nadd service dns: \n"},
+	{"a setting", add_metrics, "add setting global.metrics: 127.0.0.1:9555\n"},
 };
 
 static void test_steps(void **state)
@@ -107,9 +113,37 @@ static void test_steps(void **state)
 	}
 }
 
+static void test_setting(void **state)
+{
+	struct model *from = make_model(), *to = make_model();
+	struct plan plan;
+
+	(void)state;
+	add_metrics(from);
+	add_metrics(to);
+	assert_int_equal(plan_make(&plan, from, to), 0);
+	assert_int_equal(plan.count, 0);
+	plan_destroy(&plan);
+	to->global.metrics[0] = '2';
+	assert_int_equal(plan_make(&plan, from, to), 0);
+	assert_int_equal(plan.count, 1);
+	assert_string_equal(plan_step_text(plan.steps), "change setting");
+	assert_string_equal(plan.steps->detail, "metrics 127.0.0.1:9555 -> 227.0.0.1:9555");
+	plan_destroy(&plan);
+	model_free(to);
+	to = make_model();
+	assert_int_equal(plan_make(&plan, from, to), 0);
+	assert_int_equal(plan.count, 1);
+	assert_string_equal(plan_step_text(plan.steps), "remove setting");
+	plan_destroy(&plan);
+	model_free(from);
+	model_free(to);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps),
+					   cmocka_unit_test(test_setting)};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * metrics_server: see metrics_server.h. A request takes four steps: read the counters (stats),
+ * gather the rest from model, controller and data plane, render (metrics), send (httpd).
+ *
+ * Strangers may reach this listener. They cannot hold the loop: connections are few, time out, and
+ * make room for newer ones, and how often text is rendered is bounded, however often it is asked
+ * for.
+ */
+#include "metrics_server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api_json.h"
+#include "attach.h"
+#include "httpd.h"
+#include "log.h"
+#include "metrics.h"
+#include "metrics_socket.h"
+#include "stats.h"
+
+enum {
+	CONNECTIONS_MAX = 16,
+	IDLE_TIMEOUT_S = 10,
+	INTERFACES_MAX = 64,
+	/* A rendering is given to whoever asks within so many times what it cost: so a tenth of the
+	 * thread goes into rendering at most, and one that costs a millisecond is as good as new.
+	 */
+	KEPT_FOR_COSTS = 9,
+};
+
+/* Where it listens, or is about to. */
+struct listener {
+	char *address; /* NULL: nowhere */
+	int fd;
+	struct httpd *httpd;
+};
+
+struct rendering {
+	struct MHD_Response *response; /* NULL: none yet */
+	uint64_t made_ns, cost_ns;
+};
+
+struct metrics_server {
+	sd_event *event;
+	struct controller *controller;
+	struct listener listener;
+	struct listener prepared;
+	bool moving; /* `prepared` is to take the place of `listener` */
+	struct rendering renderings[METRICS_SCOPE_COUNT];
+	struct log_limit failures;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- gathering ---- */
+
+static size_t gather_drops(const struct stats_totals *totals,
+			   struct metrics_count drops[LB_VERDICT_COUNT])
+{
+	size_t count = 0;
+
+	for (uint32_t verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
+		if (api_verdict_drops(verdict))
+			drops[count++] = (struct metrics_count){dataplane_verdict_name(verdict),
+								totals->verdicts[verdict].packets};
+	return count;
+}
+
+/* What was attached in another network namespace cannot be looked at from here, and is believed. */
+static void judge_interface(uint32_t ifindex, const struct lb_attachment *attachment, ino_t netns,
+			    struct metrics_interface *out)
+{
+	char name[IF_NAMESIZE];
+
+	snprintf(out->name, sizeof(out->name), "%.15s", attachment->interface);
+	out->mode = attach_mode_name(attachment->mode);
+	out->attached = true;
+	if (attachment->netns != netns)
+		return;
+	out->attached = false;
+	if (!if_indextoname(ifindex, name))
+		return;
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	out->attached = attach_is_on(name, attachment->program_id);
+}
+
+static int gather_interfaces(struct dataplane *dp, struct metrics_interface *out)
+{
+	struct lb_attachment attachments[INTERFACES_MAX];
+	uint32_t ifindexes[INTERFACES_MAX];
+	int count = dataplane_attachments(dp, ifindexes, attachments, INTERFACES_MAX);
+	struct stat here = {0};
+
+	if (count > INTERFACES_MAX)
+		count = INTERFACES_MAX;
+	stat("/proc/self/ns/net", &here);
+	for (int i = 0; i < count; i++)
+		judge_interface(ifindexes[i], &attachments[i], here.st_ino, &out[i]);
+	return count;
+}
+
+static int gather_notes(struct dataplane *dp, struct metrics_count notes[LB_NOTE_COUNT])
+{
+	uint64_t counts[LB_NOTE_COUNT];
+	int error = dataplane_notes(dp, counts);
+
+	for (int note = 0; !error && note < LB_NOTE_COUNT; note++)
+		notes[note] = (struct metrics_count){dataplane_note_name(note), counts[note]};
+	return error;
+}
+
+static void gather_tables(struct dataplane *dp, struct metrics_input *input)
+{
+	const struct lb_limits *limits = &dataplane_settings(dp)->limits;
+	const uint32_t *count = dataplane_usage(dp)->count;
+
+	input->flow_entries = (uint64_t)count[LB_QUOTA_TCP] + count[LB_QUOTA_UDP];
+	input->flow_limit = limits->flows;
+	input->client_entries = count[LB_QUOTA_CLIENTS];
+	input->client_limit = limits->clients;
+}
+
+/* The text, for the caller to free, or NULL with errno set. */
+static char *render(const struct controller *controller, enum metrics_scope scope, size_t *size)
+{
+	const struct controller_facts facts = controller_facts(controller);
+	struct dataplane *dp = controller_dataplane(controller);
+	struct metrics_interface interfaces[INTERFACES_MAX];
+	struct metrics_count drops[LB_VERDICT_COUNT], notes[LB_NOTE_COUNT];
+	struct stats_totals totals = {0};
+	struct metrics_input input = {
+		.model = controller_model(controller),
+		.drops = drops,
+		.notes = notes,
+		.note_count = LB_NOTE_COUNT,
+		.interfaces = interfaces,
+		.table_build_ns = facts.build_ns,
+		.publish_ns = facts.publish_ns,
+		.reload_good = facts.reload_good,
+		.reload_ms = facts.reload_ms,
+	};
+	int count = gather_interfaces(dp, interfaces);
+	int error = count < 0 ? count : gather_notes(dp, notes);
+	char *text = NULL;
+
+	if (!error)
+		error = stats_collect(dp, input.model, &totals);
+	if (!error) {
+		input.interface_count = (size_t)count;
+		input.services = totals.services;
+		input.backends = totals.backends;
+		input.drop_count = gather_drops(&totals, drops);
+		gather_tables(dp, &input);
+		text = metrics_render(&input, scope, size);
+		error = text ? 0 : -ENOMEM;
+	}
+	stats_totals_destroy(&totals);
+	errno = -error;
+	return text;
+}
+
+/* ---- replies ---- */
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status,
+				 const char *text)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, "Allow", "GET, HEAD");
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static void rendering_drop(struct rendering *rendering)
+{
+	/* Connections that are still sending it hold on to it. */
+	if (rendering->response)
+		MHD_destroy_response(rendering->response);
+	*rendering = (struct rendering){0};
+}
+
+/* 0, or a positive errno. */
+static int rendering_make(const struct controller *controller, enum metrics_scope scope,
+			  struct rendering *rendering)
+{
+	uint64_t began_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	size_t size;
+	char *text = render(controller, scope, &size);
+
+	rendering_drop(rendering);
+	if (!text)
+		return errno;
+	rendering->response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+	if (!rendering->response) {
+		free(text);
+		return ENOMEM;
+	}
+	MHD_add_response_header(rendering->response, "Content-Type",
+				"text/plain; version=0.0.4; charset=utf-8");
+	rendering->made_ns = clock_ns(CLOCK_MONOTONIC);
+	/* The processor's time: to have waited for it is no reason to be older. */
+	rendering->cost_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns;
+	return 0;
+}
+
+static enum MHD_Result send_failure(struct metrics_server *server,
+				    struct MHD_Connection *connection, int error)
+{
+	uint32_t suppressed;
+	char text[256];
+
+	snprintf(text, sizeof(text), "metrics: reading counters: %s", strerror(error));
+	if (log_allowed(&server->failures, clock_ns(CLOCK_MONOTONIC) / 1000000, &suppressed))
+		log_warn("%s", text);
+	strcat(text, "\n");
+	return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
+}
+
+static enum MHD_Result send_metrics(struct metrics_server *server,
+				    struct MHD_Connection *connection, enum metrics_scope scope)
+{
+	struct rendering *rendering = &server->renderings[scope];
+	int error = 0;
+
+	if (!rendering->response ||
+	    clock_ns(CLOCK_MONOTONIC) - rendering->made_ns >= KEPT_FOR_COSTS * rendering->cost_ns)
+		error = rendering_make(server->controller, scope, rendering);
+	if (error)
+		return send_failure(server, connection, error);
+	return MHD_queue_response(connection, MHD_HTTP_OK, rendering->response);
+}
+
+/* ---- requests ---- */
+
+/* What is wrong with the parameters, or what they say. */
+struct parameters {
+	enum metrics_scope scope;
+	char wrong[256];
+};
+
+static enum MHD_Result on_parameter(void *context, enum MHD_ValueKind kind, const char *key,
+				    const char *value)
+{
+	struct parameters *parameters = context;
+
+	(void)kind;
+	if (strcmp(key, "scope") != 0)
+		snprintf(parameters->wrong, sizeof(parameters->wrong),
+			 "/metrics: unknown parameter \"%.100s\" (there is scope=service)\n", key);
+	else if (!value || strcmp(value, "service") != 0)
+		snprintf(parameters->wrong, sizeof(parameters->wrong),
+			 "/metrics: unknown scope \"%.100s\" (there is scope=service, without "
+			 "series for each backend)\n",
+			 value ? value : "");
+	else
+		parameters->scope = METRICS_SERVICES;
+	return MHD_YES;
+}
+
+static enum MHD_Result answer(struct metrics_server *server, struct MHD_Connection *connection,
+			      const char *path)
+{
+	struct parameters parameters = {.scope = METRICS_ALL};
+
+	if (!strcmp(path, "/"))
+		return send_text(connection, MHD_HTTP_OK, "Limpet. Its metrics are at /metrics.\n");
+	if (strcmp(path, "/metrics") != 0)
+		return send_text(connection, MHD_HTTP_NOT_FOUND,
+				 "There is nothing at this path; metrics are at /metrics.\n");
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter, &parameters);
+	if (parameters.wrong[0])
+		return send_text(connection, MHD_HTTP_BAD_REQUEST, parameters.wrong);
+	return send_metrics(server, connection, parameters.scope);
+}
+
+static bool has_body(struct MHD_Connection *connection)
+{
+	const char *length =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+
+	return (length && strcmp(length, "0") != 0) ||
+	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
+}
+
+/* Called twice: when the head is there, and when all of the request is. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+				  const char *path, const char *method, const char *version,
+				  const char *data, size_t *size, void **request)
+{
+	static char seen;
+
+	(void)version;
+	(void)data;
+	(void)size;
+	if (*request)
+		return answer(context, connection, path);
+	*request = &seen;
+	/* Answered before a body is read, the connection is closed behind the answer. */
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+				 "Here is nothing but to GET; change things with lbctl.\n");
+	if (has_body(connection))
+		return send_text(connection, MHD_HTTP_BAD_REQUEST,
+				 "A request for metrics has no body.\n");
+	return MHD_YES;
+}
+
+/* ---- listening ---- */
+
+static void listener_close(struct listener *listener)
+{
+	httpd_free(listener->httpd);
+	free(listener->address);
+	*listener = (struct listener){.fd = -1};
+}
+
+static int listener_open(struct metrics_server *server, const char *address,
+			 struct listener *listener, struct fault *fault)
+{
+	struct httpd_options options = {
+		.name = "metrics",
+		.connections_max = CONNECTIONS_MAX,
+		.idle_timeout_s = IDLE_TIMEOUT_S,
+		.oldest_yields = true,
+		.on_request = on_request,
+		.context = server,
+	};
+
+	listener->fd = metrics_socket_open(address, server->listener.fd, fault);
+	if (listener->fd < 0)
+		return -1;
+	options.listener = listener->fd;
+	listener->address = strdup(address);
+	if (listener->address)
+		listener->httpd = httpd_create(server->event, &options);
+	if (listener->httpd)
+		return 0;
+	fault_set(fault, FAULT_FAILED, "metrics %s: listening: %s", address, strerror(errno));
+	close(listener->fd);
+	listener_close(listener);
+	return -1;
+}
+
+static int on_prepare(void *context, const struct model *model, struct fault *fault)
+{
+	struct metrics_server *server = context;
+	const char *wanted = model->global.metrics, *now = server->listener.address;
+
+	server->moving = wanted && now ? strcmp(wanted, now) != 0 : wanted != now;
+	return server->moving && wanted ? listener_open(server, wanted, &server->prepared, fault)
+					: 0;
+}
+
+static void on_finish(void *context, bool taken)
+{
+	struct metrics_server *server = context;
+
+	if (!server->moving)
+		return;
+	server->moving = false;
+	if (!taken) {
+		listener_close(&server->prepared);
+		return;
+	}
+	listener_close(&server->listener);
+	server->listener = server->prepared;
+	server->prepared = (struct listener){.fd = -1};
+	if (server->listener.address)
+		log_info("metrics: listening on %s", server->listener.address);
+	else
+		log_info("metrics: no longer listening");
+}
+
+struct metrics_server *metrics_server_create(sd_event *event, struct controller *controller,
+					     struct fault *fault)
+{
+	struct metrics_server *server = calloc(1, sizeof(*server));
+	const struct controller_follower follower = {on_prepare, on_finish, server};
+
+	if (!server) {
+		fault_set(fault, FAULT_FAILED, "metrics: starting: %s", strerror(ENOMEM));
+		return NULL;
+	}
+	server->event = event;
+	server->controller = controller;
+	server->listener.fd = server->prepared.fd = -1;
+	server->failures = (struct log_limit){.burst = 3, .interval_ms = 60 * 1000};
+	if (on_prepare(server, controller_model(controller), fault) < 0) {
+		free(server);
+		return NULL;
+	}
+	on_finish(server, true);
+	controller_follow(controller, &follower);
+	return server;
+}
+
+void metrics_server_free(struct metrics_server *server)
+{
+	if (!server)
+		return;
+	controller_follow(server->controller, NULL);
+	listener_close(&server->listener);
+	for (int i = 0; i < METRICS_SCOPE_COUNT; i++)
+		rendering_drop(&server->renderings[i]);
+	free(server);
+}
