@@ -10,12 +10,18 @@
 #include "log.h"
 #include "probe.h"
 
+/* A pool's check, kept once for all its agents. */
+struct shared_check {
+	unsigned int users;
+	struct check check;
+};
+
 struct agent {
 	struct agents *owner;
 	char pool[MODEL_NAME_SIZE];
 	char backend[MODEL_NAME_SIZE];
 	struct addr address;
-	struct check check;
+	struct shared_check *shared;
 	uint16_t port; /* that is checked */
 	struct health health;
 	struct prober *prober;
@@ -25,8 +31,8 @@ struct agent {
 };
 
 struct agents {
-	sd_event *event;
 	struct neighbours *neighbours;
+	struct probers *probers;
 	struct agents_listener listener;
 	struct agent **items;
 	size_t count;
@@ -39,10 +45,36 @@ struct agents *agents_create(sd_event *event, struct neighbours *neighbours,
 
 	if (!agents)
 		return NULL;
-	agents->event = event;
+	agents->probers = probers_create(event);
 	agents->neighbours = neighbours;
 	agents->listener = *listener;
-	return agents;
+	if (agents->probers)
+		return agents;
+	free(agents);
+	return NULL;
+}
+
+static void shared_check_drop(struct shared_check *shared)
+{
+	if (shared && --shared->users == 0)
+		free(shared);
+}
+
+/* The caller's to drop. `before`: the agent of the backend before, whose pool may be the same. */
+static struct shared_check *shared_check_take(const struct check *check, const struct agent *before)
+{
+	struct shared_check *shared;
+
+	if (before && memcmp(&before->shared->check, check, sizeof(*check)) == 0) {
+		before->shared->users++;
+		return before->shared;
+	}
+	shared = calloc(1, sizeof(*shared));
+	if (!shared)
+		return NULL;
+	shared->users = 1;
+	shared->check = *check;
+	return shared;
 }
 
 static void agent_free(struct agent *agent)
@@ -51,6 +83,7 @@ static void agent_free(struct agent *agent)
 		return;
 	prober_free(agent->prober);
 	neighbour_watch_free(agent->watch);
+	shared_check_drop(agent->shared);
 	free(agent);
 }
 
@@ -61,6 +94,7 @@ void agents_free(struct agents *agents)
 	for (size_t i = 0; i < agents->count; i++)
 		agent_free(agents->items[i]);
 	free(agents->items);
+	probers_free(agents->probers);
 	free(agents);
 }
 
@@ -71,7 +105,7 @@ static void on_result(void *context, bool good, const char *reason, uint32_t dur
 	const struct check_result result = {good, reason, duration_us};
 
 	agent->heard_check = true;
-	health_judge(&agent->health, &agent->check, good);
+	health_judge(&agent->health, &agent->shared->check, good);
 	agents->listener.checked(agents->listener.context, agent->pool, agent->backend,
 				 agent->health.state, &result);
 }
@@ -86,9 +120,11 @@ static void on_hop(void *context, const struct next_hop *hop)
 }
 
 static struct agent *agent_create(struct agents *agents, const struct model *model,
-				  const struct pool *pool, const struct backend *backend)
+				  const struct pool *pool, const struct backend *backend,
+				  const struct agent *before)
 {
 	struct agent *agent = calloc(1, sizeof(*agent));
+	struct probe_target target;
 
 	if (!agent)
 		return NULL;
@@ -96,15 +132,19 @@ static struct agent *agent_create(struct agents *agents, const struct model *mod
 	memcpy(agent->pool, pool->name, sizeof(agent->pool));
 	memcpy(agent->backend, backend->name, sizeof(agent->backend));
 	agent->address = backend->address;
-	agent->check = pool->check;
+	agent->shared = shared_check_take(&pool->check, before);
+	if (!agent->shared)
+		goto fail;
 	agent->port = model_check_port(model, pool, backend);
 	health_adopt(&agent->health, backend->health);
 	agent->watch = neighbour_watch_create(agents->neighbours, &agent->address, on_hop, agent);
 	if (!agent->watch)
 		goto fail;
-	if (agent->check.type != CHECK_NONE) {
-		agent->prober = prober_create(agents->event, &agent->check, &agent->address,
-					      agent->port, on_result, agent);
+	if (pool->check.type != CHECK_NONE) {
+		target = (struct probe_target){agent->address, agent->port, agent->pool,
+					       agent->backend};
+		agent->prober = prober_create(agents->probers, &agent->shared->check, &target,
+					      on_result, agent);
 		if (!agent->prober)
 			goto fail;
 	}
@@ -119,7 +159,7 @@ static bool agent_fits(const struct agent *agent, const struct model *model,
 {
 	return strcmp(agent->backend, backend->name) == 0 &&
 	       addr_equal(&agent->address, &backend->address) &&
-	       memcmp(&agent->check, &pool->check, sizeof(agent->check)) == 0 &&
+	       memcmp(&agent->shared->check, &pool->check, sizeof(pool->check)) == 0 &&
 	       agent->port == model_check_port(model, pool, backend);
 }
 
@@ -165,7 +205,8 @@ void agents_sync(struct agents *agents, const struct model *model)
 			struct agent *agent = agent_take(agents, model, pool, backend);
 
 			if (!agent)
-				agent = agent_create(agents, model, pool, backend);
+				agent = agent_create(agents, model, pool, backend,
+						     count ? items[count - 1] : NULL);
 			if (agent)
 				items[count++] = agent;
 			else

@@ -2,8 +2,9 @@
 /*
  * config: text to model.
  *
- *   text -> config_tree -> config_walk, with the tables of config_{schema,global,pool} -> model
- *                                                         config_cross checks the whole
+ *   text -> config_tree -> config_walk, with the tables of -> model
+ *                          config_{schema,global,pool,check}
+ *                                              config_cross checks the whole
  *
  * Every room adds to one list of errors; a model is handed out only if that stays empty. It must
  * not know the running system.
@@ -223,6 +224,7 @@ int config_apply_service(const char *text, size_t size, struct model *model, con
 	if (!root)
 		return -EINVAL;
 	reading_init(&reading, model, errors);
+	reading.from_api = true;
 	if (reading.scratch)
 		apply_service(&reading, root, name);
 	reading_destroy(&reading);

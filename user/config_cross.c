@@ -183,7 +183,8 @@ static void check_port(struct reading *reading, const struct pool *pool, const s
 {
 	const struct node *at = config_tree_get(map, "check", NULL);
 
-	if (pool->check.type == CHECK_NONE)
+	if (pool->check.type == CHECK_NONE || pool->check.type == CHECK_ICMP ||
+	    pool->check.type == CHECK_EXEC)
 		return;
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct backend *backend = pool->backends[i];
@@ -195,8 +196,9 @@ static void check_port(struct reading *reading, const struct pool *pool, const s
 			walk_error(&reading->walk, at ? at : map,
 				   "pool '%s', backend '%s': no port to check (set check.port or "
 				   "the backend's port, or give the pool a service that listens "
-				   "on one TCP port)",
-				   pool->name, backend->name);
+				   "on one %s port)",
+				   pool->name, backend->name,
+				   pool->check.type == CHECK_UDP ? "UDP" : "TCP");
 		return;
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * config_pool: the keys of pools, their checks and their backends. Neighbours: config_schema reads
- * services through the same tables. It must not know which services use a pool: config_cross does.
+ * config_pool: the keys of pools and their backends. Neighbours: config_schema reads services
+ * through the same tables, config_check has the keys of checks. It must not know which services use
+ * a pool: config_cross does.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +11,7 @@
 #include "config_schema.h"
 #include "maglev.h"
 
-enum { MINUTE_MS = 60000, HOUR_MS = 60 * MINUTE_MS, DAY_MS = 24 * HOUR_MS };
-#define YEAR_MS (365ULL * DAY_MS)
+#define YEAR_MS (365ULL * 24 * 60 * 60 * 1000)
 
 /* ---- backends ---- */
 
@@ -139,58 +139,6 @@ const struct key schema_pool_own_keys[] = {
 	{},
 };
 
-/* ---- checks ---- */
-
-static const struct word check_words[] = {
-	{"none", CHECK_NONE, SUPPORTED},
-	{"tcp", CHECK_TCP, SUPPORTED},
-	{"http", 0, NOT_YET},
-	{"https", 0, NOT_YET},
-	{"udp", 0, NOT_YET},
-	{"icmp", 0, NOT_YET},
-	{"exec", 0, NOT_YET},
-	{},
-};
-
-static const struct word via_words[] = {
-	{"direct", 0, SUPPORTED},
-	{"tunnel", 0, NOT_YET},
-	{},
-};
-
-static const struct key check_keys[] = {
-	{"type", KEY_WORD, KEY_FIELD(struct check, type), .words = check_words},
-	{"interval", KEY_TIME, KEY_FIELD(struct check, interval_ms), .min = 10, .max = DAY_MS},
-	{"timeout", KEY_TIME, KEY_FIELD(struct check, timeout_ms), .min = 10, .max = DAY_MS},
-	{"rise", KEY_NUMBER, KEY_FIELD(struct check, rise), .min = 1, .max = 1000},
-	{"fall", KEY_NUMBER, KEY_FIELD(struct check, fall), .min = 1, .max = 1000},
-	{"port", KEY_NUMBER, KEY_FIELD(struct check, port), .min = 1, .max = 65535},
-	{"via", KEY_WORD, .words = via_words},
-	{"path", KEY_CUSTOM, .support = NOT_YET},
-	{"expect", KEY_CUSTOM, .support = NOT_YET},
-	{"send", KEY_CUSTOM, .support = NOT_YET},
-	{"agent", KEY_CUSTOM, .support = NOT_YET},
-	{},
-};
-
-static void finish_check(struct walk *walk, const struct node *map, void *object)
-{
-	const struct reading *reading = walk->context;
-	const struct check *check = object;
-	const struct node *at = config_tree_get(map, "timeout", NULL);
-
-	if (!at)
-		at = config_tree_get(map, "interval", NULL);
-	/* Where this map sets neither, `defaults` is to blame and was. */
-	if (at && check->timeout_ms > check->interval_ms)
-		walk_error(walk, at,
-			   "the check's timeout is longer than its interval (%u ms, %u ms)",
-			   check->timeout_ms, check->interval_ms);
-	if (!reading->in_defaults && check->type == CHECK_NONE && map->count > 0 &&
-	    !config_tree_get(map, "type", NULL))
-		walk_error(walk, map, "check needs the key 'type'");
-}
-
 /* ---- affinity ---- */
 
 static const struct word affinity_words[] = {
@@ -267,8 +215,8 @@ const struct key schema_pool_keys[] = {
 	{"panic_threshold", KEY_PERCENT, .support = ONLY_ZERO,
 	 KEY_FIELD(struct pool, panic_threshold)},
 	{"idle_timeout", KEY_MAP, .keys = idle_keys},
-	{"check", KEY_MAP, .offset = offsetof(struct pool, check), .keys = check_keys,
-	 .finish = finish_check},
+	{"check", KEY_MAP, .offset = offsetof(struct pool, check), .keys = schema_check_keys,
+	 .finish = schema_finish_check},
 	{"slow_start", KEY_TIME, .support = ONLY_ZERO, KEY_FIELD(struct pool, slow_start_ms),
 	 .max = YEAR_MS},
 	{"drain_mode", KEY_WORD, KEY_FIELD(struct pool, drain_mode), .words = drain_words},

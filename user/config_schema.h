@@ -2,9 +2,9 @@
 /*
  * config_schema: the keys of lbd.yaml, as tables for config_walk, and what is checked across them.
  *
- * Its rooms: config_schema (the file, services), config_global, config_pool (pools, backends,
- * checks) and config_cross (what concerns several objects). config is the door; nobody else comes
- * in.
+ * Its rooms: config_schema (the file, services), config_global, config_pool (pools, backends),
+ * config_check and config_cross (what concerns several objects). config is the door; nobody else
+ * comes in.
  */
 #ifndef LIMPET_CONFIG_SCHEMA_H
 #define LIMPET_CONFIG_SCHEMA_H
@@ -33,6 +33,7 @@ struct reading {
 	const char *base_dir; /* or NULL */
 	struct pool defaults;
 	bool in_defaults;
+	bool from_api;            /* nobody who may write the file wrote this */
 	struct places pools;      /* at: the map that describes the pool */
 	struct places references; /* object: a service; at: its `pool` */
 	struct places listeners;  /* object: a service; index: in `listen` */
@@ -78,6 +79,11 @@ void schema_pool_done(struct reading *reading, struct pool *pool, const struct n
 void schema_pool_inherit(struct pool *pool, const struct pool *defaults);
 /* An empty pool for what has no place in the model; valid until the next call. */
 struct pool *schema_scratch_pool(struct reading *reading);
+
+/* ---- config_check ---- */
+
+extern const struct key schema_check_keys[];
+void schema_finish_check(struct walk *walk, const struct node *map, void *object);
 
 /* ---- config_cross ---- */
 

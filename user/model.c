@@ -141,6 +141,7 @@ void pool_defaults(struct pool *pool)
 		.timeout_ms = 1000,
 		.rise = 2,
 		.fall = 3,
+		.path = "/",
 	};
 }
 

@@ -23,6 +23,8 @@ enum {
 	MODEL_NAME_SIZE = LB_NAME_SIZE,
 	MODEL_WEIGHT_MAX = 65535,
 	MODEL_TABLE_SIZE_DEFAULT = 65537,
+	CHECK_TEXT_SIZE = 256,
+	CHECK_COMMAND_SIZE = 512,
 };
 
 enum affinity_key { AFFINITY_5_TUPLE, AFFINITY_SOURCE_IP };
@@ -30,18 +32,41 @@ enum forward_mode { FORWARD_MODE_IPIP, FORWARD_MODE_GUE, FORWARD_MODE_L2, FORWAR
 enum track_mode { TRACK_CHANGED, TRACK_ALWAYS };
 enum on_down { ON_DOWN_MOVE, ON_DOWN_KEEP };
 enum drain_mode { DRAIN_FLOWS, DRAIN_CLIENTS };
-enum check_type { CHECK_NONE, CHECK_TCP };
+enum check_type {
+	CHECK_NONE,
+	CHECK_TCP,
+	CHECK_HTTP,
+	CHECK_HTTPS,
+	CHECK_UDP,
+	CHECK_ICMP,
+	CHECK_EXEC,
+	CHECK_TYPE_COUNT
+};
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT, ADMIN_COUNT };
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN, HEALTH_COUNT };
 
+/* Text is padded with zeros, so that two checks are compared as bytes. What a key means: check.h
+ * and lbd.yaml(5). */
 struct check {
 	enum check_type type;
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
 	uint32_t rise;
 	uint32_t fall;
-	uint16_t
-		port; /* 0: the backend's, else the first exact port of a TCP service of the pool */
+	/* Host order; 0: the backend's, else the first exact port of a TCP (for CHECK_UDP: UDP)
+	 * service of the pool. */
+	uint16_t port;
+	char statuses[CHECK_TEXT_SIZE];    /* http and https: expected ones; "": 200-299 */
+	char send[CHECK_TEXT_SIZE];        /* udp */
+	char answer[CHECK_TEXT_SIZE];      /* udp: what it must contain; "": any */
+	char path[CHECK_TEXT_SIZE];        /* http and https, up to key */
+	char host[CHECK_TEXT_SIZE];        /* "": the address */
+	char body[CHECK_TEXT_SIZE];        /* "": whatever it says */
+	char sni[CHECK_TEXT_SIZE];         /* "": none is sent */
+	char ca[CHECK_TEXT_SIZE];          /* "": the server's certificate is not verified */
+	char certificate[CHECK_TEXT_SIZE]; /* "": none is shown */
+	char key[CHECK_TEXT_SIZE];         /* "": in the certificate's file */
+	char command[CHECK_COMMAND_SIZE];  /* exec: words, each with its NUL, and an empty one */
 };
 
 /* The outcome of next-hop resolution for a backend: where its packets leave. */
@@ -180,7 +205,7 @@ bool backend_takes_clients(const struct pool *pool, const struct backend *backen
 /* The weight that counts for the table: 0 unless backend_takes_new. */
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend);
 
-/* TCP port to check, host order; 0 if none can be told (see struct check). */
+/* Port to check, host order; 0 if none can be told (see struct check) or the check has none. */
 uint16_t model_check_port(const struct model *model, const struct pool *pool,
 			  const struct backend *backend);
 
@@ -193,5 +218,6 @@ const char *affinity_name(enum affinity_key key);
 const char *forward_name(enum forward_mode forward);
 const char *admin_name(enum admin_state admin);
 const char *health_name(enum health_state health);
+const char *check_type_name(enum check_type type);
 
 #endif

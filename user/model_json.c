@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "check.h"
+
 /* The file's own notation, so that what is shown can be put into the file: 2h10m, 500ms, 0s. */
 static json_t *duration(uint64_t ms)
 {
@@ -52,14 +54,65 @@ json_t *model_json_affinity(const struct pool *pool)
 			 duration(pool->client_timeout_ms));
 }
 
+static void add_text(json_t *json, const char *key, const char *text)
+{
+	if (text[0])
+		json_object_set_new(json, key, json_string(text));
+}
+
+static void add_request(json_t *json, const struct check *check)
+{
+	json_object_set_new(json, "path", json_string(check->path));
+	add_text(json, "host", check->host);
+	add_text(json, "expect", check->statuses);
+	add_text(json, "body", check->body);
+	if (check->type != CHECK_HTTPS)
+		return;
+	add_text(json, "sni", check->sni);
+	add_text(json, "ca", check->ca);
+	add_text(json, "certificate", check->certificate);
+	add_text(json, "key", check->key);
+}
+
+/* The keys that only some types have. */
+static void add_type_keys(json_t *json, const struct check *check)
+{
+	json_t *command;
+
+	switch (check->type) {
+	case CHECK_HTTP:
+	case CHECK_HTTPS:
+		add_request(json, check);
+		break;
+	case CHECK_UDP:
+		add_text(json, "send", check->send);
+		add_text(json, "expect", check->answer);
+		break;
+	case CHECK_EXEC:
+		command = json_array();
+		for (const char *word = NULL; (word = check_command_next(check, word));)
+			json_array_append_new(command, json_string(word));
+		json_object_set_new(json, "command", command);
+		break;
+	default:
+		break;
+	}
+}
+
 static json_t *check_json(const struct check *check)
 {
-	if (check->type == CHECK_NONE)
-		return json_pack("{s:s}", "type", "none");
-	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:o*}", "type", "tcp", "interval",
-			 duration(check->interval_ms), "timeout", duration(check->timeout_ms),
-			 "rise", (json_int_t)check->rise, "fall", (json_int_t)check->fall, "port",
-			 check->port ? json_integer(check->port) : NULL);
+	json_t *json = json_pack("{s:s}", "type", check_type_name(check->type));
+
+	if (!json || check->type == CHECK_NONE)
+		return json;
+	json_object_update_new(json,
+			       json_pack("{s:o, s:o, s:I, s:I, s:o*}", "interval",
+					 duration(check->interval_ms), "timeout",
+					 duration(check->timeout_ms), "rise",
+					 (json_int_t)check->rise, "fall", (json_int_t)check->fall,
+					 "port", check->port ? json_integer(check->port) : NULL));
+	add_type_keys(json, check);
+	return json;
 }
 
 json_t *model_json_backend(const struct backend *backend)

@@ -85,12 +85,12 @@ uint32_t backend_effective_weight(const struct pool *pool, const struct backend 
 	return backend_takes_new(pool, backend) ? backend->weight : 0;
 }
 
-static uint16_t first_tcp_port(const struct service *service)
+static uint16_t first_port(const struct service *service, uint8_t proto)
 {
 	for (size_t i = 0; i < service->listen_count; i++) {
 		const struct endpoint *listen = &service->listen[i];
 
-		if (listen->proto == IPPROTO_TCP && listen->port_first == listen->port_last)
+		if (listen->proto == proto && listen->port_first == listen->port_last)
 			return listen->port_first;
 	}
 	return 0;
@@ -99,11 +99,14 @@ static uint16_t first_tcp_port(const struct service *service)
 uint16_t model_check_port(const struct model *model, const struct pool *pool,
 			  const struct backend *backend)
 {
+	uint8_t proto = pool->check.type == CHECK_UDP ? IPPROTO_UDP : IPPROTO_TCP;
 	uint16_t port = pool->check.port ? pool->check.port : backend->port;
 
+	if (pool->check.type == CHECK_ICMP)
+		return 0;
 	for (size_t i = 0; i < model->service_count && !port; i++) {
 		if (strcmp(model->services[i]->pool, pool->name) == 0)
-			port = first_tcp_port(model->services[i]);
+			port = first_port(model->services[i], proto);
 	}
 	return port;
 }
@@ -197,4 +200,15 @@ const char *health_name(enum health_state health)
 	};
 
 	return names[health];
+}
+
+const char *check_type_name(enum check_type type)
+{
+	static const char *const names[CHECK_TYPE_COUNT] = {
+		[CHECK_NONE] = "none",   [CHECK_TCP] = "tcp", [CHECK_HTTP] = "http",
+		[CHECK_HTTPS] = "https", [CHECK_UDP] = "udp", [CHECK_ICMP] = "icmp",
+		[CHECK_EXEC] = "exec",
+	};
+
+	return names[type];
 }

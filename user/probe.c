@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ enum {
 struct prober {
 	struct probe_attempt attempt;
 	const struct probe_type *type;
-	struct check check;
+	struct probe_steps *steps; /* NULL: nobody wants to know */
+	uint32_t interval_ms;
 	probe_result result;
 	void *context;
 	sd_event_source *timer; /* the timeout of the probe under way, or the start of the next */
@@ -37,7 +39,9 @@ struct prober {
 };
 
 static const struct probe_type *const types[] = {
-	[CHECK_TCP] = &probe_type_tcp,
+	[CHECK_TCP] = &probe_type_tcp,   [CHECK_UDP] = &probe_type_udp,
+	[CHECK_HTTP] = &probe_type_http, [CHECK_HTTPS] = &probe_type_http,
+	[CHECK_ICMP] = &probe_type_icmp, [CHECK_EXEC] = &probe_type_exec,
 };
 
 static uint64_t now_us(void)
@@ -58,7 +62,7 @@ static void timer_arm(struct prober *prober, uint64_t at_us)
  * forward by up to half an interval, which spreads all that follow. */
 static uint64_t next_start(struct prober *prober, uint64_t now)
 {
-	uint64_t interval = (uint64_t)prober->check.interval_ms * 1000;
+	uint64_t interval = (uint64_t)prober->interval_ms * 1000;
 	uint64_t next;
 
 	if (!prober->spread) {
@@ -74,7 +78,10 @@ static void finish(struct prober *prober, bool good, const char *reason, uint64_
 	uint32_t duration_us = now - prober->started_us;
 
 	prober->running = false;
-	timer_arm(prober, next_start(prober, now));
+	if (!prober->steps)
+		timer_arm(prober, next_start(prober, now));
+	else
+		sd_event_source_set_enabled(prober->timer, SD_EVENT_OFF);
 	/* Last, because it may free the prober. */
 	prober->result(prober->context, good, reason, duration_us);
 }
@@ -82,6 +89,21 @@ static void finish(struct prober *prober, bool good, const char *reason, uint64_
 static struct prober *prober_of(struct probe_attempt *attempt)
 {
 	return (struct prober *)((char *)attempt - offsetof(struct prober, attempt));
+}
+
+void probe_step(struct probe_attempt *attempt, const char *format, ...)
+{
+	struct prober *prober = prober_of(attempt);
+	struct probe_steps *steps = prober->steps;
+	va_list args;
+
+	if (!steps || steps->count == PROBE_STEP_MAX)
+		return;
+	steps->items[steps->count].at_us = now_us() - prober->started_us;
+	va_start(args, format);
+	vsnprintf(steps->items[steps->count].text, PROBE_STEP_SIZE, format, args);
+	va_end(args);
+	steps->count++;
 }
 
 void probe_done(struct probe_attempt *attempt, bool good, const char *reason)
@@ -110,7 +132,7 @@ void probe_failed(struct probe_attempt *attempt, int error)
 
 static void give_up(struct prober *prober)
 {
-	uint32_t timeout_ms = prober->check.timeout_ms;
+	uint32_t timeout_ms = prober->attempt.check->timeout_ms;
 	char text[REASON_SIZE];
 
 	prober->type->cancel(&prober->attempt);
@@ -133,7 +155,7 @@ static int on_timer(sd_event_source *source, uint64_t due, void *context)
 	}
 	prober->running = true;
 	prober->started_us = now_us();
-	timer_arm(prober, prober->started_us + (uint64_t)prober->check.timeout_ms * 1000);
+	timer_arm(prober, prober->started_us + (uint64_t)prober->attempt.check->timeout_ms * 1000);
 	/* Last, because the outcome may come at once, and its receiver free the prober. */
 	prober->type->start(&prober->attempt);
 	return 0;
@@ -155,49 +177,67 @@ static bool check_valid(const struct check *check)
 	       check->interval_ms && check->timeout_ms;
 }
 
-static int timer_add(struct prober *prober)
+/* `within_ms`: the latest start of the first probe; 0: at once. */
+static int timer_add(struct prober *prober, uint32_t within_ms)
 {
-	uint32_t spread_ms = prober->check.interval_ms;
-	int err;
+	uint64_t start_us = within_ms ? (uint64_t)(prober->hash % within_ms) * 1000 : 0;
+	int err = sd_event_add_time_relative(prober->attempt.event, &prober->timer, CLOCK_MONOTONIC,
+					     start_us, TIMER_ACCURACY_US, on_timer, prober);
 
-	if (spread_ms > FIRST_MAX_MS)
-		spread_ms = FIRST_MAX_MS;
-	err = sd_event_add_time_relative(prober->attempt.event, &prober->timer, CLOCK_MONOTONIC,
-					 (uint64_t)(prober->hash % spread_ms) * 1000,
-					 TIMER_ACCURACY_US, on_timer, prober);
 	if (err < 0)
 		return err;
 	/* An answer that waits to be read is read before the timeout strikes. */
 	return sd_event_source_set_priority(prober->timer, TIMER_PRIORITY);
 }
 
-struct prober *prober_create(sd_event *event, const struct check *check, const struct addr *address,
-			     uint16_t port, probe_result result, void *context)
+static struct prober *prober_add(struct probers *probers, const struct check *check,
+				 const struct probe_target *target, uint32_t within_ms,
+				 probe_result result, void *context)
 {
 	struct prober *prober;
 	int err;
 
-	if (!check_valid(check) || !address->family) {
+	if (!check_valid(check) || !target->address.family) {
 		errno = EINVAL;
 		return NULL;
 	}
 	prober = calloc(1, sizeof(*prober));
 	if (!prober)
 		return NULL;
-	prober->attempt.event = sd_event_ref(event);
-	prober->attempt.address = *address;
-	prober->attempt.port = port;
+	prober->attempt.event = sd_event_ref(probers->event);
+	prober->attempt.probers = probers;
+	prober->attempt.check = check;
+	prober->attempt.target = *target;
 	prober->type = types[check->type];
-	prober->check = *check;
+	prober->interval_ms = check->interval_ms;
 	prober->result = result;
 	prober->context = context;
-	prober->hash = target_hash(address, port);
-	err = timer_add(prober);
+	prober->hash = target_hash(&target->address, target->port);
+	err = timer_add(prober, within_ms);
 	if (err >= 0)
 		return prober;
 	prober_free(prober);
 	errno = -err;
 	return NULL;
+}
+
+struct prober *prober_create(struct probers *probers, const struct check *check,
+			     const struct probe_target *target, probe_result result, void *context)
+{
+	uint32_t within_ms = check->interval_ms > FIRST_MAX_MS ? FIRST_MAX_MS : check->interval_ms;
+
+	return prober_add(probers, check, target, within_ms, result, context);
+}
+
+struct prober *prober_once(struct probers *probers, const struct check *check,
+			   const struct probe_target *target, struct probe_steps *steps,
+			   probe_result result, void *context)
+{
+	struct prober *prober = prober_add(probers, check, target, 0, result, context);
+
+	if (prober)
+		prober->steps = steps;
+	return prober;
 }
 
 void prober_free(struct prober *prober)
@@ -208,4 +248,38 @@ void prober_free(struct prober *prober)
 	sd_event_source_disable_unref(prober->timer);
 	sd_event_unref(prober->attempt.event);
 	free(prober);
+}
+
+void prober_set_interval(struct prober *prober, uint32_t interval_ms)
+{
+	if (prober->interval_ms == interval_ms)
+		return;
+	prober->interval_ms = interval_ms;
+	if (!prober->running && prober->started_us)
+		timer_arm(prober, next_start(prober, now_us()));
+}
+
+void prober_hasten(struct prober *prober)
+{
+	if (!prober->running)
+		timer_arm(prober, now_us());
+}
+
+struct probers *probers_create(sd_event *event)
+{
+	struct probers *probers = calloc(1, sizeof(*probers));
+
+	if (probers)
+		probers->event = sd_event_ref(event);
+	return probers;
+}
+
+void probers_free(struct probers *probers)
+{
+	if (!probers)
+		return;
+	probe_http_destroy(probers);
+	probe_exec_destroy(probers);
+	sd_event_unref(probers->event);
+	free(probers);
 }

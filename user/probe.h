@@ -11,22 +11,59 @@
 #define LIMPET_PROBE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "model.h"
 
+struct probers;
 struct prober;
+
+struct probe_target {
+	struct addr address;
+	uint16_t port; /* host order */
+	/* What a program that checks is told. Borrowed: they outlive the prober. */
+	const char *pool;
+	const char *backend;
+};
+
+enum { PROBE_STEP_MAX = 12, PROBE_STEP_SIZE = 192 };
+
+/* What one probe did, for people. */
+struct probe_steps {
+	struct {
+		uint32_t at_us; /* from the start of the probe */
+		char text[PROBE_STEP_SIZE];
+	} items[PROBE_STEP_MAX];
+	size_t count;
+};
 
 /* `good`; `reason` in words ("connected in 0.4 ms", "connection refused", "no answer within 1 s");
  * `duration_us` from the start of the probe. The callback may free the prober. */
 typedef void (*probe_result)(void *context, bool good, const char *reason, uint32_t duration_us);
 
-/* Starts probing `address`:`port` (host order) as `check` says (copied). The first probe starts
- * within min(interval, 200 ms), so that a new backend takes traffic soon. NULL with errno set on
- * failure. */
-struct prober *prober_create(sd_event *event, const struct check *check, const struct addr *address,
-			     uint16_t port, probe_result result, void *context);
+/* What probers of one loop share. Outlives them all. NULL if out of memory. */
+struct probers *probers_create(sd_event *event);
+void probers_free(struct probers *probers); /* NULL is fine */
+
+/* Starts probing `target` (copied) as `check` says (borrowed: it outlives the prober). The first
+ * probe starts within min(interval, 200 ms), so that a new backend takes traffic soon. NULL with
+ * errno set on failure. */
+struct prober *prober_create(struct probers *probers, const struct check *check,
+			     const struct probe_target *target, probe_result result, void *context);
+
+/* One probe, at once, whose steps are written to `steps`, which outlives it. */
+struct prober *prober_once(struct probers *probers, const struct check *check,
+			   const struct probe_target *target, struct probe_steps *steps,
+			   probe_result result, void *context);
+
 void prober_free(struct prober *prober); /* stops; NULL is fine */
+
+/* From now on, so long from start to start. */
+void prober_set_interval(struct prober *prober, uint32_t interval_ms);
+
+/* The next probe starts at once, unless one is under way. */
+void prober_hasten(struct prober *prober);
 
 #endif

@@ -5,11 +5,9 @@
  * The connection ends with a reset: thousands of probes would otherwise leave thousands of sockets
  * in TIME_WAIT, and use up the ports.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -56,33 +54,17 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
 	return 0;
 }
 
-static socklen_t sockaddr_fill(const struct probe_attempt *attempt, struct sockaddr_storage *out)
-{
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-
-	memset(out, 0, sizeof(*out));
-	if (attempt->address.family == 4) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(attempt->port);
-		memcpy(&v4->sin_addr, &attempt->address.ip, sizeof(v4->sin_addr));
-		return sizeof(*v4);
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(attempt->port);
-	memcpy(&v6->sin6_addr, &attempt->address.ip, sizeof(v6->sin6_addr));
-	return sizeof(*v6);
-}
-
 /* 0: connected; EINPROGRESS: on_connected will tell; any other errno: failed. */
 static int tcp_connect(struct probe_attempt *attempt)
 {
 	struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	struct tcp_probe *tcp = attempt->state;
+	char text[PROBE_TARGET_TEXT_SIZE];
 	struct sockaddr_storage to;
-	socklen_t size = sockaddr_fill(attempt, &to);
+	socklen_t size = probe_sockaddr(attempt, &to);
 	int err;
 
+	probe_step(attempt, "connecting to %s over TCP", probe_target_text(attempt, text));
 	tcp->fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (tcp->fd < 0 || setsockopt(tcp->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
 		return errno;

@@ -8,16 +8,31 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#include "addr.h"
+#include "probe.h"
+
+struct http_engine;
+struct exec_orphan;
+
+/* What is not a single prober's. */
+struct probers {
+	sd_event *event;
+	struct http_engine *http;    /* probe_http's; NULL until it is needed */
+	struct exec_orphan *orphans; /* probe_exec's: killed, and not gone yet */
+};
+
+void probe_http_destroy(struct probers *probers);
+void probe_exec_destroy(struct probers *probers);
 
 /* One probe after the other of one backend. */
 struct probe_attempt {
 	sd_event *event;
-	struct addr address;
-	uint16_t port; /* host order */
-	void *state;   /* the type's own; NULL while no probe is under way */
+	struct probers *probers;
+	const struct check *check;
+	struct probe_target target;
+	void *state; /* the type's own; NULL while no probe is under way */
 };
 
 struct probe_type {
@@ -29,6 +44,10 @@ struct probe_type {
 };
 
 extern const struct probe_type probe_type_tcp;
+extern const struct probe_type probe_type_udp;
+extern const struct probe_type probe_type_icmp;
+extern const struct probe_type probe_type_http; /* and https */
+extern const struct probe_type probe_type_exec;
 
 /* The probe has ended, and `state` is NULL again. `reason` says how, in words; a good one is told
  * with the time it took behind it ("connected in 0.4 ms"). May free the attempt: the caller touches
@@ -37,5 +56,17 @@ void probe_done(struct probe_attempt *attempt, bool good, const char *reason);
 
 /* The same for a failed system call: the error's text. `error` is a positive errno. */
 void probe_failed(struct probe_attempt *attempt, int error);
+
+/* Tells what was done, if somebody wants to know. */
+void probe_step(struct probe_attempt *attempt, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The target for connect(2). Returns the size. */
+socklen_t probe_sockaddr(const struct probe_attempt *attempt, struct sockaddr_storage *out);
+
+/* "10.0.0.1 port 80", for steps; port 0 is left out. */
+enum { PROBE_TARGET_TEXT_SIZE = ADDR_TEXT_SIZE + 16 };
+const char *probe_target_text(const struct probe_attempt *attempt,
+			      char out[PROBE_TARGET_TEXT_SIZE]);
 
 #endif

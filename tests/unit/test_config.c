@@ -5,6 +5,7 @@
  * test_config_apply.
  */
 #include "../../user/config_schema.h"
+#include "../../user/model_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -539,9 +540,72 @@ static void every_key_is_in_the_manual(void **state)
 	assert_documented(manual, schema_service_keys);
 }
 
+/* What is shown of a check is taken back, and makes the same one. */
+static void check_of_each_type(void **state)
+{
+	static const char *const checks[] = {
+		"{type: http, host: www.example.org, path: \"/healthz?a=b\", expect: 200-299, "
+		"body: \"all \\\\ is \\\"well\\\"\", port: 1}",
+		"{expect: [200-299, 304], type: http, port: 1}",
+		"{type: https, sni: a.example, ca: /ca, certificate: /cert, key: /key, port: 1}",
+		"{send: '\\x00\\xffver', type: udp, expect: 'ok\\n', port: 1}",
+		"{type: icmp, interval: 3s}",
+		"{type: exec, command: [/bin/check, -v, \"two words\"], timeout: 100ms}",
+		"{type: none}",
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(checks); i++) {
+		struct model *model, *again;
+		json_t *json;
+		char *shown;
+
+		snprintf(text, sizeof(text),
+			 "version: 1\npools: [{name: p, check: %s, backends: [{name: b, address: "
+			 "10.0.0.1}]}]\n",
+			 checks[i]);
+		model = parse(text);
+		json = model_json(model);
+		shown = json_dumps(json, 0);
+		again = parse(shown);
+		assert_memory_equal(&model->pools[0]->check, &again->pools[0]->check,
+				    sizeof(struct check));
+		model_free(model);
+		model_free(again);
+		json_decref(json);
+		free(shown);
+	}
+}
+
+static void check_texts(void **state)
+{
+	struct model *model = parse("version: 1\ndefaults: {check: {type: http, path: /a, expect: "
+				    "[200, 204], rise: 5}}\n"
+				    "pools:\n- {name: own, check: {path: /b}}\n- {name: same}\n"
+				    "- {name: udp, check: {type: udp, send: x}}\n"
+				    "- {name: exec, check: {type: exec, command: [/bin/x, y]}}\n");
+	const struct check *own = &model_pool_find(model, "own")->check;
+	const struct check *same = &model_pool_find(model, "same")->check;
+	const struct check *udp = &model_pool_find(model, "udp")->check;
+	const struct check *exec = &model_pool_find(model, "exec")->check;
+
+	(void)state;
+	assert_string_equal(own->path, "/b");
+	assert_string_equal(own->statuses, "200,204");
+	assert_string_equal(same->path, "/a");
+	assert_int_equal(udp->type, CHECK_UDP);
+	assert_int_equal(udp->rise, 5);
+	assert_string_equal(udp->answer, ""); /* statuses are not what a datagram holds */
+	assert_memory_equal(exec->command, "/bin/x\0y\0", 10);
+	model_free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(check_of_each_type),
+		cmocka_unit_test(check_texts),
 		cmocka_unit_test(global_is_read),
 		cmocka_unit_test(metrics_are_read),
 		cmocka_unit_test(pools_are_read_over_the_defaults),

@@ -189,6 +189,13 @@ static void a_wrong_service_body_is_refused(void **state)
 		 "{\"listen\": \"udp://192.0.2.1:53\", \"check\": {\"type\": \"tcp\"}, "
 		 "\"backends\": [{\"name\": \"a\", \"address\": \"10.0.0.1\"}]}",
 		 "no port to check"},
+		{"dns", "{\"listen\": \"udp://192.0.2.1:53\", \"check\": {\"type\": \"exec\"}}",
+		 "type: a check of type exec is only taken from the file"},
+		{"dns",
+		 "{\"listen\": \"udp://192.0.2.1:53\", \"check\": {\"command\": [\"/bin/true\"], "
+		 "\"type\": "
+		 "\"tcp\"}}",
+		 "command: a program to run is only taken from the file"},
 		{"dns", "[]", "a service: expected a map"},
 		{"dns", "null", "a service: expected a map"},
 	};

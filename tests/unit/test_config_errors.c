@@ -166,8 +166,42 @@ static const struct error_case pools[] = {
 };
 
 static const struct error_case checks[] = {
-	{CHECK("type: ^http"), "'http' is not available in this version (available: none, tcp)"},
-	{CHECK("type: ^exec"), "'exec' is not available in this version"},
+	{CHECK("type: http, expect: ^20x"), "expect: '20x': not statuses from 100 to 599"},
+	{CHECK("type: http, expect: ^[200, 204-]"), "expect: '200,204-': not statuses"},
+	{CHECK("expect: ^ok, type: https"), "expect: 'ok': not statuses"},
+	{CHECK("type: http, expect: [^[200]]"), "expect: expected statuses, found a list"},
+	{CHECK("type: http, path: ^healthz"), "path: 'healthz' does not begin with '/'"},
+	{CHECK("type: http, path: ^\"/a b\""), "path: '/a b' is not a path (printable ASCII"},
+	{CHECK("type: http, host: ^\"a\\r\\nb\""), "is not a Host header's value (printable"},
+	{CHECK("type: http, host: ^\"\""), "host: '' is not a Host header's value"},
+	{CHECK("type: http, body: ^{}"), "body: expected text, found a map"},
+	{CHECK("type: http, ^sni: a.example"), "'sni' needs a check of type https (it is http)"},
+	{CHECK("type: https, sni: ^a/b"), "sni: 'a/b' is not a server name"},
+	{CHECK("type: https, ca: ^ca.pem"), "ca: 'ca.pem' is not a path from the root"},
+	{CHECK("type: https, certificate: ^c"), "certificate: 'c' is not a path from the root"},
+	{CHECK("type: https, key: ^k, certificate: /c"), "key: 'k' is not a path from the root"},
+	{CHECK("type: https, ^key: /k"), "'key' is that of a certificate (add the key "
+					 "'certificate')"},
+	{CHECK("type: ^exec"), "a check of type exec needs the key 'command'"},
+	{CHECK("type: exec, command: ^/bin/true"), "command: expected a list, found '/bin/true'"},
+	{CHECK("type: exec, command: ^[]"), "command: the list is empty"},
+	{CHECK("type: exec, command: [^true]"), "command: 'true' is not a path from the root"},
+	{CHECK("type: exec, command: [/bin/true, ^\"\"]"), "command: an empty word, or more than"},
+	{CHECK("type: exec, command: [/bin/true, ^[a]]"), "command: expected a word, found a list"},
+	{CHECK("type: tcp, ^command: [/bin/true]"), "'command' needs a check of type exec"},
+	{CHECK("type: ^udp"), "a check of type udp needs the key 'send'"},
+	{CHECK("type: tcp, ^path: /healthz"), "'path' needs a check of type http or https (it is "
+					      "tcp)"},
+	{CHECK("type: icmp, ^send: x"), "'send' needs a check of type udp (it is icmp)"},
+	{CHECK("type: tcp, ^expect: x"), "'expect' needs a check of type http, https or udp"},
+	{CHECK("type: udp, send: ^'\\q'"), "send: a backslash stands before xHH, n, r, t or "
+					   "another"},
+	{CHECK("type: udp, send: ^'\\x1'"), "send: a backslash"},
+	{CHECK("type: udp, send: ^[a]"), "send: expected text, found a list"},
+	{CHECK("type: udp, send: x, expect: ^'\\x'"), "expect: '\\x': a backslash"},
+	{CHECK("type: udp, send: ^" NAME_63 NAME_63 NAME_63 NAME_63 "12345"),
+	 "send: it is longer than 255 bytes"},
+	{V "defaults: {check: {type: tcp, ^send: x}}\n", "'send' needs a check of type udp"},
 	{CHECK("type: ^tpc"), "type: unknown word 'tpc' (did you mean 'tcp'?)"},
 	{POOL("check: ^tcp"), "check: expected a map (key: value), found 'tcp'"},
 	{POOL("check: ^{interval: 5s}"), "check needs the key 'type'"},
@@ -181,8 +215,12 @@ static const struct error_case checks[] = {
 	{CHECK("type: tcp, port: ^0"), "port: '0' is out of range (1 to 65535)"},
 	{CHECK("type: tcp, via: ^tunnel"), "'tunnel' is not available in this version (available: "
 					   "direct)"},
-	{CHECK("type: tcp, ^path: /healthz"), "'path' is not available in this version"},
 	{CHECK("type: tcp, ^agent: 8080"), "'agent' is not available in this version"},
+	{V "pools: [{name: p, check: ^{type: udp, send: x}, backends: [{name: b, address: "
+	   "10.0.0.1}]}]\n"
+	   "services: [{name: s, listen: tcp://192.0.2.1:80, pool: p}]\n",
+	 "no port to check (set check.port or the backend's port, or give the pool a service that "
+	 "listens on one UDP port)"},
 	{POOL("check: ^{type: tcp}\n  backends: [{name: b1, address: 10.0.0.1}]"),
 	 "pool 'web', backend 'b1': no port to check"},
 	{POOL("check: ^{type: tcp}\n  backends: [{name: b1, address: 10.0.0.1, port: 80}, {name: "

@@ -33,20 +33,26 @@ struct outcome {
 	unsigned int count;
 	unsigned int good;
 	char reason[128];
+	struct check check;     /* its own: it outlives the prober */
 	struct prober *to_free; /* by the callback */
 };
 
 static sd_event *loop;
+static struct probers *probers;
 
 static int setup(void **state)
 {
 	(void)state;
-	return sd_event_new(&loop) < 0;
+	if (sd_event_new(&loop) < 0)
+		return -1;
+	probers = probers_create(loop);
+	return !probers;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	probers_free(probers);
 	loop = sd_event_unref(loop);
 	return 0;
 }
@@ -95,9 +101,12 @@ static void on_result(void *context, bool good, const char *reason, uint32_t dur
 static struct prober *probe(const struct backend_socket *backend, uint32_t timeout_ms,
 			    struct outcome *outcome)
 {
-	struct check check = {.type = CHECK_TCP, .interval_ms = 10, .timeout_ms = timeout_ms};
-	struct prober *prober =
-		prober_create(loop, &check, &backend->address, backend->port, on_result, outcome);
+	const struct probe_target target = {backend->address, backend->port, "pool", "backend"};
+	struct prober *prober;
+
+	outcome->check = (struct check){.interval_ms = 10, .timeout_ms = timeout_ms};
+	outcome->check.type = CHECK_TCP;
+	prober = prober_create(probers, &outcome->check, &target, on_result, outcome);
 
 	assert_non_null(prober);
 	return prober;
@@ -304,15 +313,15 @@ static void bad_arguments(void **state)
 		{.type = CHECK_TCP, .interval_ms = 10, .timeout_ms = 0},
 		{.type = (enum check_type)77, .interval_ms = 10, .timeout_ms = 10},
 	};
+	struct probe_target target = {.port = 1, .pool = "pool", .backend = "backend"};
 	struct outcome outcome = {0};
-	struct addr address;
 	size_t i;
 
 	(void)state;
-	assert_int_equal(addr_parse("127.0.0.1", &address, NULL), 0);
+	assert_int_equal(addr_parse("127.0.0.1", &target.address, NULL), 0);
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		errno = 0;
-		assert_null(prober_create(loop, &checks[i], &address, 1, on_result, &outcome));
+		assert_null(prober_create(probers, &checks[i], &target, on_result, &outcome));
 		assert_int_equal(errno, EINVAL);
 	}
 }
