@@ -37,6 +37,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 .SECONDARY:
 .PHONY: all demo test check bench churn churn-programs install clean deps
 all: $(PROGRAMS)
+	@:
 
 # ---- packet programs ----
 
@@ -157,21 +158,21 @@ $(BUILD)/.exists:
 	touch $@
 
 deps:
-	tools/install-deps
+	$(Q)tools/install-deps
 
 check: deps
-	tests/run check
+	$(Q)tests/run check
 
 test: deps
-	tests/run all
+	$(Q)tests/run all
 
 demo: deps
-	$(MAKE) --no-print-directory all $(LAB_OBJ)
-	tools/demo $(if $(KEEP),--keep)
+	$(Q)$(MAKE) --no-print-directory all $(LAB_OBJ)
+	$(Q)tools/demo $(if $(KEEP),--keep)
 
 bench: deps
-	$(MAKE) --no-print-directory all
-	tests/bench/run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/bench/run
 
 churn: deps
 	$(MAKE) --no-print-directory all churn-programs

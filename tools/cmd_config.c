@@ -55,8 +55,10 @@ static void print_valid(const struct ctl *ctl, const char *path, const struct mo
 			 1, "errors", "services", (json_int_t)model->service_count, "pools",
 			 (json_int_t)model->pool_count, "backends", (json_int_t)backends);
 	if (!ctl_print_json(ctl, json))
-		printf("%s: valid: %zu services, %zu pools, %zu backends\n", path,
-		       model->service_count, model->pool_count, backends);
+		printf("%s: valid: %zu service%s, %zu pool%s, %zu backend%s\n", path,
+		       model->service_count, model->service_count == 1 ? "" : "s",
+		       model->pool_count, model->pool_count == 1 ? "" : "s", backends,
+		       backends == 1 ? "" : "s");
 	json_decref(json);
 }
 

@@ -36,6 +36,7 @@ static void print_traffic(const struct ctl *ctl, const json_t *reply)
 	const json_t *totals = json_object_get(reply, "totals");
 	const json_t *rates = json_object_get(reply, "rates");
 	char packets[CTL_NUMBER_SIZE], bytes[CTL_NUMBER_SIZE];
+	double over_s;
 
 	ctl_line("forwarded", "%s packets, %s bytes",
 		 ctl_count(ctl, ctl_integer(totals, "packets"), packets),
@@ -44,13 +45,14 @@ static void print_traffic(const struct ctl *ctl, const json_t *reply)
 		 ctl_count(ctl, ctl_integer(totals, "dropped_packets"), packets));
 	if (!json_is_object(rates))
 		return;
-	ctl_line("rate", "%s packets/s, %s bit/s (over the last %.0f s)",
+	over_s = json_number_value(json_object_get(rates, "over_s"));
+	ctl_line("rate", "%s packets/s, %s bit/s (over the last %.*f s)",
 		 ctl_count(ctl,
 			   (uint64_t)json_number_value(json_object_get(rates, "packets_per_s")),
 			   packets),
 		 ctl_count(ctl, (uint64_t)json_number_value(json_object_get(rates, "bits_per_s")),
 			   bytes),
-		 json_number_value(json_object_get(rates, "over_s")));
+		 over_s < 10 ? 1 : 0, over_s);
 }
 
 int ctl_status(struct ctl *ctl, struct fault *fault)

@@ -109,7 +109,7 @@ char *ctl_join(const json_t *array);
 enum ctl_column_flag {
 	CTL_RIGHT = 1 << 0,  /* aligned: numbers */
 	CTL_WIDER = 1 << 1,  /* only with -o wide */
-	CTL_SHRINK = 1 << 2, /* cut where the line would be longer than CTL_WIDTH */
+	CTL_SHRINK = 1 << 2, /* cut where the line would be too long for the terminal */
 	CTL_STATE = 1 << 3,  /* coloured by its word */
 };
 

@@ -218,8 +218,12 @@ static void print_changes(const struct ctl *ctl, const json_t *reply)
 	const char *would = ctl->dry_run ? "would " : "";
 	size_t i;
 
-	json_array_foreach (changes, i, change)
-		printf("%s%s %s\n", would, ctl_text(change, "change"), ctl_text(change, "object"));
+	json_array_foreach (changes, i, change) {
+		const char *detail = ctl_text(change, "detail");
+
+		printf("%s%s %s%s%s\n", would, ctl_text(change, "change"),
+		       ctl_text(change, "object"), detail[0] ? ": " : "", detail);
+	}
 	if (!json_array_size(changes))
 		puts("nothing to change");
 }

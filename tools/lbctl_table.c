@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * lbctl_table: rows in aligned columns under headings, in CTL_WIDTH characters unless output is
- * wide. Knows nothing of what is in the cells, but for the words of a state, which get a colour on
- * a terminal.
+ * lbctl_table: rows in aligned columns under headings. On a terminal they fit its width, or
+ * CTL_WIDTH if that is more, unless output is wide. Knows nothing of what is in the cells, but for
+ * the words of a state, which get a colour on a terminal.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "lbctl.h"
 
@@ -77,10 +79,10 @@ static size_t measure(const struct ctl *ctl, const struct ctl_table *table, size
 }
 
 /* Columns that may be cut give way, the last one first. */
-static void shrink(const struct ctl_table *table, size_t *widths, size_t total)
+static void shrink(const struct ctl_table *table, size_t *widths, size_t total, size_t limit)
 {
-	for (size_t i = table->column_count; i-- > 0 && total > CTL_WIDTH;) {
-		size_t excess = total - CTL_WIDTH, spare;
+	for (size_t i = table->column_count; i-- > 0 && total > limit;) {
+		size_t excess = total - limit, spare;
 
 		if (!(table->columns[i].flags & CTL_SHRINK) || widths[i] <= SHRINK_MIN)
 			continue;
@@ -90,6 +92,18 @@ static void shrink(const struct ctl_table *table, size_t *widths, size_t total)
 		widths[i] -= spare;
 		total -= spare;
 	}
+}
+
+/* What goes to a file or another program is not cut. */
+static size_t line_limit(const struct ctl *ctl)
+{
+	struct winsize window;
+
+	if (ctl->output == CTL_WIDE || !isatty(STDOUT_FILENO))
+		return SIZE_MAX;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > CTL_WIDTH)
+		return window.ws_col;
+	return CTL_WIDTH;
 }
 
 static const char *colour_of(const char *state)
@@ -159,8 +173,7 @@ void ctl_table_finish(const struct ctl *ctl, struct ctl_table *table)
 	size_t *widths = or_die(calloc(table->column_count, sizeof(*widths)));
 	size_t total = measure(ctl, table, widths);
 
-	if (ctl->output != CTL_WIDE)
-		shrink(table, widths, total);
+	shrink(table, widths, total, line_limit(ctl));
 	print_row(ctl, table, table->row_count, widths);
 	for (size_t row = 0; row < table->row_count; row++)
 		print_row(ctl, table, row, widths);

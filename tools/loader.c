@@ -96,8 +96,8 @@ static void help(const struct loader_program *program)
 		printf("%*s%s\n", width < 34 ? 34 - width : 1, "", c->does);
 	}
 	printf("\n%s"
-	       "  -o table|wide|json  how to print\n"
-	       "  --verbose           tell what libbpf and libxdp say\n"
+	       "  -o table|wide|json        how to print\n"
+	       "  --verbose                 tell what libbpf and libxdp say\n"
 	       "  --help, --version\n",
 	       program->options_text);
 }

@@ -29,6 +29,8 @@ setup_file()
 		- {name: http, listen: "tcp://192.0.2.10:80", pool: web}
 	EOT
 	lb_up
+	# Where anybody may read, which the directory of the sources need not be.
+	install -D -t "$LAB/bin" "$BUILD"/{lbd,lbctl,lbload,lbdecap}
 }
 
 teardown_file() { lab_close; }
@@ -156,7 +158,7 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 
 @test "lbctl: a dry run says what would change, and changes nothing" {
 	run -0 lbctl backend weight web/web1 7 --dry-run
-	says web1
+	expect "$output" = "would change backend web/web1: weight 100 -> 7"
 	[[ $(backend_field web/web1 weight) == 100 ]]
 	run -4 lbctl backend weight web/web9 7 -n
 }
@@ -171,7 +173,7 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 }
 
 @test "lbctl: a user who may not is told so, exit status 6" {
-	run -6 unprivileged "$BUILD/lbctl" --socket "$LAB/balancer/lbd.sock" status
+	run -6 unprivileged "$LAB/bin/lbctl" --socket "$LAB/balancer/lbd.sock" status
 	says lbd.sock
 }
 
@@ -180,6 +182,30 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 	[[ $output != *$'\e'* && -z $stderr ]]
 	run -4 --separate-stderr lbctl service show nothing
 	[[ -z $output && $stderr == *nothing* ]]
+}
+
+colourless() { sed "s/\x1b\[[0-9]*m//g"; }
+
+# On a terminal of that many columns.
+listed_on_terminal() # COLUMNS
+{
+	script -qec "stty columns $1; exec '$BUILD/lbctl' --socket '$LAB/balancer/lbd.sock' \
+		backend list" /dev/null </dev/null | tr -d '\r'
+}
+
+@test "tables have colours and are cut to the width on a terminal, and only there" {
+	local name=a-longer-name reason on_terminal
+	lbctl backend add web/$name 10.0.0.77
+	reason=$(backend_field web/web1 reason)
+	expect "${#reason}" -gt 8 "length of the reason"
+	run -0 lbctl backend list
+	says "$name" "$reason"
+	on_terminal=$(listed_on_terminal 80)
+	[[ $on_terminal == *$'\e[32mup\e[0m'* && $on_terminal == *web1*...* ]]
+	expect "$(colourless <<<"$on_terminal" | wc -L)" -le 100 "the longest line"
+	on_terminal=$(NO_COLOR=1 listed_on_terminal 300)
+	[[ $on_terminal != *$'\e'* && $on_terminal == *"$reason"* ]]
+	lbctl backend del web/$name
 }
 
 # ---- configuration ----
@@ -249,7 +275,7 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 
 @test "lbd: without privilege exit status 6, and what it needs" {
 	chmod 755 "$LAB/bpf"
-	run -6 unprivileged timeout 10 "$BUILD/lbd" -c "$LAB/balancer/lbd.yaml" \
+	run -6 unprivileged timeout 10 "$LAB/bin/lbd" -c "$LAB/balancer/lbd.yaml" \
 		--pin-dir "$LAB/bpf/balancer" --socket "$LAB/x.sock" --state-dir "$LAB/x"
 	chmod 700 "$LAB/bpf"
 	says CAP_
@@ -292,7 +318,7 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 }
 
 @test "lbload: without privilege exit status 6" {
-	run -6 unprivileged "$BUILD/lbload" --pin-dir "$LAB/bpf/none" attach lo
+	run -6 unprivileged "$LAB/bin/lbload" --pin-dir "$LAB/bpf/none" attach lo
 	says CAP_
 }
 
@@ -317,7 +343,7 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 	says eth9
 	run -5 lbdecap web1 attach eth0
 	run -4 lbdecap web1 detach lo
-	run -6 unprivileged "$BUILD/lbdecap" attach lo
+	run -6 unprivileged "$LAB/bin/lbdecap" attach lo
 	run -0 lbdecap web1 status eth0
 }
 
