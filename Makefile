@@ -9,6 +9,8 @@
 #   make install    PREFIX, DESTDIR
 
 BUILD  ?= build
+# One name for one directory: objects made under the other would not be known to depend on headers.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 CC     := gcc
 CLANG  ?= clang
 PREFIX ?= /usr/local
