@@ -41,6 +41,9 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 all: $(PROGRAMS)
 	@:
 
+# Asked for by the other name.
+$(CURDIR)/$(BUILD)/%: $(BUILD)/% ;
+
 # ---- packet programs ----
 
 $(BUILD)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) | $(BUILD)/.exists
