@@ -11,37 +11,6 @@ enum { WEIGHT_MAX = 65535, PORT_MAX = 65535, OBJECT_SIZE = 256 };
 
 /* ---- what is given ---- */
 
-/* POOL/NAME, copied. */
-struct target {
-	char text[OBJECT_SIZE];
-	const char *pool, *name;
-};
-
-static int parse_target(const char *text, struct target *target, struct fault *fault)
-{
-	char *slash;
-
-	if (snprintf(target->text, sizeof(target->text), "%s", text) >= (int)sizeof(target->text))
-		return fault_set(fault, FAULT_USAGE, "backend: its name is too long");
-	slash = strchr(target->text, '/');
-	if (!slash || slash == target->text || !slash[1] || strchr(slash + 1, '/')) {
-		fault_set(fault, FAULT_USAGE, "backend \"%s\": a backend is named POOL/NAME", text);
-		return fault_hint(fault, "`lbctl backend list` shows them");
-	}
-	*slash = '\0';
-	target->pool = target->text;
-	target->name = slash + 1;
-	return 0;
-}
-
-static void set_path(struct ctl_request *request, const struct target *target)
-{
-	request->path[0] = "pools";
-	request->path[1] = target->pool;
-	request->path[2] = "backends";
-	request->path[3] = target->name;
-}
-
 /* `*out` becomes NULL where nothing is given. 0, or -1 with `fault`. */
 static int parse_number(const char *what, const char *text, uint32_t least, uint32_t most,
 			json_t **out, struct fault *fault)
@@ -67,7 +36,14 @@ static int parse_number(const char *what, const char *text, uint32_t least, uint
 static const char *reason_text(const json_t *backend, char out[OBJECT_SIZE])
 {
 	const json_t *hop = json_object_get(backend, "next_hop");
+	const json_t *drain = json_object_get(backend, "drain");
 
+	if (json_is_true(json_object_get(drain, "deadline_passed"))) {
+		snprintf(out, OBJECT_SIZE, "deadline passed: what was left is moved");
+		return out;
+	}
+	if (json_is_true(json_object_get(drain, "done")))
+		return "drained: no flow is left";
 	if (json_is_true(json_object_get(hop, "resolved")))
 		return ctl_text(backend, "reason");
 	if (!ctl_text(hop, "why")[0])
@@ -154,6 +130,27 @@ int ctl_backend_list(struct ctl *ctl, struct fault *fault)
 	return 0;
 }
 
+static void print_drain(const json_t *backend)
+{
+	const json_t *left = json_object_get(backend, "left");
+	const json_t *drain = json_object_get(backend, "drain");
+	const char *deadline = ctl_text(drain, "deadline");
+	bool passed = json_is_true(json_object_get(drain, "deadline_passed"));
+
+	if (!json_is_object(drain))
+		return;
+	ctl_line("drain", "%s, since %s, %s%s", ctl_text(drain, "mode"), ctl_text(drain, "began"),
+		 !deadline[0] ? "no deadline"
+		 : passed     ? "deadline passed: "
+			      : "deadline ",
+		 deadline);
+	ctl_line("left", "%" PRIu64 " flows%s, %" PRIu64 " clients, %" PRIu64 " slots%s",
+		 ctl_integer(left, "flows"),
+		 json_is_false(json_object_get(left, "complete")) ? " (and some not counted)" : "",
+		 ctl_integer(left, "clients"), ctl_integer(left, "slots"),
+		 json_is_true(json_object_get(drain, "done")) ? " (no flow is left)" : "");
+}
+
 static void print_backend(const struct ctl *ctl, const json_t *backend)
 {
 	char number[CTL_NUMBER_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
@@ -164,6 +161,7 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	if (json_is_integer(json_object_get(backend, "port")))
 		ctl_line("port", "%" PRIu64, ctl_integer(backend, "port"));
 	ctl_line("admin", "%s", ctl_text(backend, "admin"));
+	print_drain(backend);
 	ctl_line("health", "%s", ctl_text(backend, "health"));
 	ctl_line("reason", "%s", reason_text(backend, reason));
 	ctl_line("since", "%s", ctl_text(backend, "since"));
@@ -181,12 +179,12 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 int ctl_backend_show(struct ctl *ctl, struct fault *fault)
 {
 	struct ctl_request request = {.method = "GET"};
-	struct target target;
+	struct ctl_target target;
 	json_t *reply;
 
-	if (parse_target(ctl->arguments[0], &target, fault) != 0)
+	if (ctl_target_parse(ctl->arguments[0], &target, fault) != 0)
 		return -1;
-	set_path(&request, &target);
+	ctl_target_path(&target, &request);
 	if (ctl_ask(ctl, &request, &reply, fault) != 0)
 		return -1;
 	if (!ctl_print_json(ctl, reply))
@@ -201,11 +199,11 @@ int ctl_backend_show(struct ctl *ctl, struct fault *fault)
 static int change(struct ctl *ctl, const char *method, json_t *body, struct fault *fault)
 {
 	struct ctl_request request = {.method = method, .body = body};
-	struct target target;
-	int error = parse_target(ctl->arguments[0], &target, fault);
+	struct ctl_target target;
+	int error = ctl_target_parse(ctl->arguments[0], &target, fault);
 
 	if (!error) {
-		set_path(&request, &target);
+		ctl_target_path(&target, &request);
 		error = ctl_change(ctl, &request, fault);
 	}
 	json_decref(body);
@@ -240,11 +238,6 @@ int ctl_backend_weight(struct ctl *ctl, struct fault *fault)
 	if (parse_number("weight", ctl->arguments[1], 0, WEIGHT_MAX, &weight, fault) != 0)
 		return -1;
 	return change(ctl, "PATCH", json_pack("{s:o}", "weight", weight), fault);
-}
-
-int ctl_backend_drain(struct ctl *ctl, struct fault *fault)
-{
-	return change(ctl, "PATCH", json_pack("{s:s}", "admin", "drain"), fault);
 }
 
 int ctl_backend_maint(struct ctl *ctl, struct fault *fault)

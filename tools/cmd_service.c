@@ -84,15 +84,21 @@ int ctl_service_add(struct ctl *ctl, struct fault *fault)
 {
 	const char *affinity = ctl_value(ctl, "affinity");
 	struct ctl_request request = {.method = "POST", .path = {"services", ctl->arguments[0]}};
+	const char *timeout = ctl_value(ctl, "timeout");
+	json_t *keys = affinity || timeout
+			       ? json_pack("{s:s*, s:s*}", "key", affinity, "timeout", timeout)
+			       : NULL;
 	json_t *body = json_pack("{s:s, s:s*, s:s*, s:o*}", "listen", ctl->arguments[1], "pool",
 				 ctl_value(ctl, "pool"), "forward", ctl_value(ctl, "forward"),
-				 "affinity", affinity ? json_pack("{s:s}", "key", affinity) : NULL);
+				 "affinity", keys);
 	int error;
 
-	if (!body)
+	if (!body || ((affinity || timeout) && !keys)) {
+		json_decref(body);
 		return fault_set(fault, FAULT_USAGE,
 				 "service %s: adding it: an argument is no UTF-8 text",
 				 ctl->arguments[0]);
+	}
 	request.body = body;
 	error = ctl_change(ctl, &request, fault);
 	json_decref(body);

@@ -15,7 +15,7 @@
 #include "../user/fault.h"
 
 enum ctl_output { CTL_TABLE, CTL_WIDE, CTL_JSON };
-enum { CTL_OPTIONS_MAX = 4, CTL_WIDTH = 100, CTL_NAME_SIZE = 64 };
+enum { CTL_OPTIONS_MAX = 8, CTL_WIDTH = 100, CTL_NAME_SIZE = 64 };
 
 /* An option of one command; `argument` NULL: it takes none. */
 struct ctl_option {
@@ -66,6 +66,22 @@ void ctl_help(const struct ctl *ctl);
 /* The value of an option of the running command; NULL: not given. */
 const char *ctl_value(const struct ctl *ctl, const char *name);
 
+/* ---- lbctl_arguments.c ---- */
+
+struct ctl_request;
+
+/* A backend as it is named: POOL/NAME, copied. */
+struct ctl_target {
+	char text[256];
+	const char *pool, *name;
+};
+
+/* 0, or -1 with `fault`. */
+int ctl_target_parse(const char *text, struct ctl_target *target, struct fault *fault);
+void ctl_target_path(const struct ctl_target *target, struct ctl_request *request);
+/* An option that is a time; 0 where it is not given. 0, or -1 with `fault`. */
+int ctl_duration(const struct ctl *ctl, const char *option, uint64_t *ms, struct fault *fault);
+
 /* ---- lbctl_client.c ---- */
 
 struct ctl_request {
@@ -80,6 +96,8 @@ int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **r
 	    struct fault *fault);
 /* A change: asks with --dry-run as given, and prints what was changed. */
 int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
+/* The same for a command that prints more behind it: as JSON only that is printed. */
+int ctl_change_first(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
 
 /* ---- lbctl_output.c ---- */
 

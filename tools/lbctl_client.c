@@ -228,16 +228,35 @@ static void print_changes(const struct ctl *ctl, const json_t *reply)
 		puts("nothing to change");
 }
 
+static int ask_change(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
+		      struct fault *fault)
+{
+	request->query[0][0] = "dry_run";
+	request->query[0][1] = ctl->dry_run ? "1" : NULL;
+	return ctl_ask(ctl, request, reply, fault);
+}
+
 int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault)
 {
 	json_t *reply;
 
-	request->query[0][0] = "dry_run";
-	request->query[0][1] = ctl->dry_run ? "1" : NULL;
-	if (ctl_ask(ctl, request, &reply, fault) != 0)
+	if (ask_change(ctl, request, &reply, fault) != 0)
 		return -1;
 	if (!ctl_print_json(ctl, reply))
 		print_changes(ctl, reply);
+	json_decref(reply);
+	return 0;
+}
+
+int ctl_change_first(const struct ctl *ctl, struct ctl_request *request, struct fault *fault)
+{
+	json_t *reply;
+
+	if (ask_change(ctl, request, &reply, fault) != 0)
+		return -1;
+	if (ctl->output != CTL_JSON)
+		print_changes(ctl, reply);
+	fflush(stdout);
 	json_decref(reply);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "dataplane.h"
+#include "drain.h"
 #include "model_json.h"
 
 /* RFC 3339 in UTC; null for "never". */
@@ -103,9 +104,26 @@ static json_t *left_json(const struct backend *backend)
 {
 	if (backend->admin != ADMIN_DRAIN)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I}", "flows", (json_int_t)backend->left_flows, "clients",
-			 (json_int_t)backend->left_clients, "slots",
-			 (json_int_t)(backend->slots + backend->left_slots));
+	return json_pack("{s:I, s:I, s:I, s:b}", "flows", (json_int_t)backend->left_flows,
+			 "clients", (json_int_t)backend->left_clients, "slots",
+			 (json_int_t)(backend->slots + backend->left_slots), "complete",
+			 !backend->left_missed_ms);
+}
+
+static json_t *drain_json(const struct pool *pool, const struct backend *backend)
+{
+	json_t *moved = json_null();
+
+	if (backend->admin != ADMIN_DRAIN)
+		return moved;
+	if (backend->drain_moved_known)
+		moved = json_pack("{s:I, s:I}", "flows", (json_int_t)backend->drain_moved_flows,
+				  "clients", (json_int_t)backend->drain_moved_clients);
+	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:b}", "mode",
+			 drain_mode_name(backend_drain_mode(pool, backend)), "began",
+			 json_time(backend->drain_began_ms), "deadline",
+			 json_time(backend->drain_until_ms), "deadline_passed", backend->drain_over,
+			 "moved", moved, "done", drain_done(pool, backend, pool->swept_ms));
 }
 
 /* The slots that the backend's weight entitles it to, to the nearest one. */
@@ -129,7 +147,7 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:I, s:I, s:b, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o}",
 		"pool", pool->name, "name", backend->name, "address",
 		addr_format(&backend->address, address), "port",
 		backend->port ? json_integer(backend->port) : json_null(), "weight",
@@ -141,7 +159,7 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 		fair_slots(pool, backend), "packets", (json_int_t)counter->packets, "bytes",
 		(json_int_t)counter->bytes, "new_flows",
 		new_flows(api_new_flows_counted(model, pool), counter), "left", left_json(backend),
-		"next_hop", next_hop_json(&backend->hop));
+		"drain", drain_json(pool, backend), "next_hop", next_hop_json(&backend->hop));
 }
 
 static json_int_t count_up(const struct pool *pool)

@@ -40,12 +40,20 @@ static const struct word admin_words[] = {
 	{},
 };
 
+static const struct word drain_words[] = {
+	{"flows", DRAIN_FLOWS, SUPPORTED},
+	{"clients", DRAIN_CLIENTS, SUPPORTED},
+	{},
+};
+
 const struct key schema_backend_keys[] = {
 	{"name", KEY_ELSEWHERE, .required = true},
 	{"address", KEY_CUSTOM, .required = true, .read = read_address},
 	{"weight", KEY_NUMBER, KEY_FIELD(struct backend, weight), .max = MODEL_WEIGHT_MAX},
 	{"port", KEY_NUMBER, KEY_FIELD(struct backend, port), .min = 1, .max = 65535},
 	{"admin", KEY_WORD, KEY_FIELD(struct backend, admin), .words = admin_words},
+	{"drain_mode", KEY_WORD, KEY_FIELD(struct backend, drain_mode), .words = drain_words},
+	{"drain_deadline", KEY_TIME, KEY_FIELD(struct backend, drain_deadline_ms), .max = YEAR_MS},
 	{"backup", KEY_BOOL, .support = ONLY_ZERO, KEY_FIELD(struct backend, backup)},
 	{},
 };
@@ -151,8 +159,7 @@ static const struct key affinity_keys[] = {
 	{"key", KEY_WORD, KEY_FIELD(struct pool, affinity), .words = affinity_words},
 	{"prefix_v4", KEY_NUMBER, KEY_FIELD(struct pool, prefix_v4), .min = 1, .max = 32},
 	{"prefix_v6", KEY_NUMBER, KEY_FIELD(struct pool, prefix_v6), .min = 1, .max = 128},
-	{"timeout", KEY_TIME, .support = ONLY_ZERO, KEY_FIELD(struct pool, client_timeout_ms),
-	 .max = YEAR_MS},
+	{"timeout", KEY_TIME, KEY_FIELD(struct pool, client_timeout_ms), .max = YEAR_MS},
 	{},
 };
 
@@ -190,12 +197,6 @@ static const struct word track_words[] = {
 static const struct word on_down_words[] = {
 	{"move", ON_DOWN_MOVE, SUPPORTED},
 	{"keep", ON_DOWN_KEEP, SUPPORTED},
-	{},
-};
-
-static const struct word drain_words[] = {
-	{"flows", DRAIN_FLOWS, SUPPORTED},
-	{"clients", DRAIN_CLIENTS, NOT_YET},
 	{},
 };
 

@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "duration.h"
 #include "fault.h"
 
 enum {
 	KEYS_MAX = 64,        /* of one map's sections together */
 	SUGGEST_MAX = 64,     /* longer words are no typing errors */
 	LIST_TEXT_SIZE = 512, /* of words or keys told in a message */
-	TIME_TEXT_SIZE = 32,
 };
 
 /* ---- messages ---- */
@@ -73,58 +73,6 @@ static void list_append(char *list, const char *item)
 	size_t length = strlen(list);
 
 	snprintf(list + length, LIST_TEXT_SIZE - length, "%s%s", length ? ", " : "", item);
-}
-
-/* ---- times ---- */
-
-static const struct unit {
-	const char *name;
-	uint64_t ms;
-} units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
-enum { UNIT_COUNT = sizeof(units) / sizeof(units[0]) };
-
-static const char *time_format(uint64_t ms, char out[TIME_TEXT_SIZE])
-{
-	for (size_t i = 0; i < UNIT_COUNT; i++) {
-		if (ms % units[i].ms == 0 && (ms || i == UNIT_COUNT - 2)) {
-			snprintf(out, TIME_TEXT_SIZE, "%" PRIu64 "%s", ms / units[i].ms,
-				 units[i].name);
-			break;
-		}
-	}
-	return out;
-}
-
-/* 2h10m, 500ms, 0s; each unit once, from large to small. A bare 0 needs no unit. */
-static bool time_parse(const char *text, uint64_t *ms)
-{
-	size_t next = 0;
-
-	*ms = 0;
-	if (strcmp(text, "0") == 0)
-		return true;
-	do {
-		size_t digits = strspn(text, "0123456789"), letters, i;
-		uint64_t value = 0;
-
-		if (digits == 0 || digits > 9)
-			return false;
-		for (i = 0; i < digits; i++)
-			value = value * 10 + (uint64_t)(text[i] - '0');
-		text += digits;
-		letters = strspn(text, "hms");
-		for (i = next; i < UNIT_COUNT; i++) {
-			if (strlen(units[i].name) == letters &&
-			    strncmp(text, units[i].name, letters) == 0)
-				break;
-		}
-		if (i == UNIT_COUNT)
-			return false;
-		*ms += value * units[i].ms;
-		text += letters;
-		next = i + 1;
-	} while (*text);
-	return true;
 }
 
 /* ---- values of each type ---- */
@@ -193,17 +141,17 @@ static bool read_number(struct walk *walk, const struct key *key, const struct n
 static bool read_time(struct walk *walk, const struct key *key, const struct node *node,
 		      uint64_t *value)
 {
-	char text[CONFIG_QUOTE_SIZE], min[TIME_TEXT_SIZE], max[TIME_TEXT_SIZE];
+	char text[CONFIG_QUOTE_SIZE], min[DURATION_TEXT_SIZE], max[DURATION_TEXT_SIZE];
 
 	/* Quotes are fine: JSON has them around what is not a number. */
-	if (node->kind != NODE_SCALAR || !time_parse(node->text, value)) {
+	if (node->kind != NODE_SCALAR || !duration_parse(node->text, value)) {
 		expected(walk, node, key->name, "a time such as 500ms, 10s or 2h10m");
 		return false;
 	}
 	if (*value < key->min || *value > key->max) {
 		walk_error(walk, node, "%s: %s is out of range (%s to %s)", key->name,
-			   config_quote(node->text, text), time_format(key->min, min),
-			   time_format(key->max, max));
+			   config_quote(node->text, text), duration_format(key->min, min),
+			   duration_format(key->max, max));
 		return false;
 	}
 	return true;

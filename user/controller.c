@@ -17,6 +17,8 @@
 
 #include "agents.h"
 #include "config.h"
+#include "drain.h"
+#include "left.h"
 #include "log.h"
 #include "neighbour.h"
 #include "plan.h"
@@ -52,6 +54,7 @@ struct controller {
 	sd_event_source *publish_source;
 	sd_event_source *start_source;
 	sd_event_source *retry_source;
+	sd_event_source *drain_source; /* at the nearest deadline of a drain */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -211,26 +214,6 @@ static void on_moved(void *context, const char *pool_name, const char *name,
 
 /* ---- sweeping ---- */
 
-static void sweep_report(struct controller *controller)
-{
-	const struct lb_tally *backends = dataplane_backend_tallies(controller->dp);
-	const struct lb_tally *pools = dataplane_pool_tallies(controller->dp);
-	struct model *model = controller->running;
-
-	for (size_t p = 0; p < model->pool_count; p++) {
-		struct pool *pool = model->pools[p];
-
-		pool->tracked_flows = pools[pool->index].flows;
-		pool->clients = pools[pool->index].clients;
-		for (size_t b = 0; b < pool->backend_count; b++) {
-			struct backend *backend = pool->backends[b];
-
-			backend->left_flows = backends[backend->index].flows;
-			backend->left_clients = backends[backend->index].clients;
-		}
-	}
-}
-
 static void on_swept(void *context, const struct sweep_result *result)
 {
 	struct controller *controller = context;
@@ -241,8 +224,34 @@ static void on_swept(void *context, const struct sweep_result *result)
 	}
 	log_debug("flow tables: %u entries read, %u doomed, %u deleted in %llu us", result->read,
 		  result->doomed, result->deleted, (unsigned long long)result->cpu_ns / 1000);
-	sweep_report(controller);
+	left_report(controller->dp, controller->running, result->began, clock_ms(CLOCK_REALTIME));
 	publish_settle(controller->publish, controller->running, result->began);
+}
+
+/* ---- drains ---- */
+
+/* Ends what has to end, and waits for the next. True if something is to be published. */
+static bool drains_judge(struct controller *controller)
+{
+	uint64_t next_ms;
+	bool ended = drain_judge(controller->running, clock_ms(CLOCK_REALTIME), &next_ms);
+
+	if (next_ms)
+		sd_event_source_set_time(controller->drain_source, next_ms * 1000);
+	sd_event_source_set_enabled(controller->drain_source,
+				    next_ms ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	return ended;
+}
+
+static int on_drain_deadline(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct controller *controller = context;
+
+	(void)source;
+	(void)usec;
+	if (drains_judge(controller))
+		mark_dirty(controller);
+	return 0;
 }
 
 /* ---- models ---- */
@@ -263,6 +272,13 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 	backend->left_clients = old->left_clients;
 	backend->check_failures = old->check_failures;
 	backend->transition_count = old->transition_count;
+	backend->left_missed_ms = old->left_missed_ms;
+	if (backend->drain_began_ms == old->drain_began_ms) {
+		backend->drain_over = old->drain_over;
+		backend->drain_moved_flows = old->drain_moved_flows;
+		backend->drain_moved_clients = old->drain_moved_clients;
+		backend->drain_moved_known = old->drain_moved_known;
+	}
 	if (old_pool->check.type != pool->check.type)
 		return;
 	backend->health = old->health;
@@ -285,6 +301,7 @@ static void carry_state(const struct model *from, struct model *to)
 		pool->unsettled_slots = old->unsettled_slots;
 		pool->tracked_flows = old->tracked_flows;
 		pool->clients = old->clients;
+		pool->swept_ms = old->swept_ms;
 		for (size_t b = 0; b < pool->backend_count; b++)
 			carry_backend(old, pool, pool->backends[b]);
 	}
@@ -324,6 +341,9 @@ static void take_running(struct controller *controller, struct model *model)
 	model_free(controller->running);
 	controller->running = model;
 	agents_sync(controller->agents, model);
+	drains_judge(controller);
+	/* How much of a drain is left is asked soon. */
+	sweeper_hurry(controller->sweeper);
 	/* At once: who is told that it is done shall find it in force. */
 	if (!controller->starting)
 		publish_now(controller);
@@ -376,6 +396,19 @@ keep:
 	return rc;
 }
 
+/* The running model that they make, with the drains that it has. */
+static struct model *apply(struct overrides *overrides, const struct model *base,
+			   const struct change *change, struct fault *fault)
+{
+	struct model *model = overrides_apply(overrides, base, fault);
+
+	if (model && overrides_drains(overrides, model, change, clock_ms(CLOCK_REALTIME), fault)) {
+		model_free(model);
+		return NULL;
+	}
+	return model;
+}
+
 int controller_change(struct controller *controller, const struct change *change, const char *who,
 		      bool dry_run, json_t **report, struct fault *fault)
 {
@@ -388,7 +421,7 @@ int controller_change(struct controller *controller, const struct change *change
 		overrides_free(overrides);
 		return -1;
 	}
-	model = overrides_apply(overrides, controller->base, fault);
+	model = apply(overrides, controller->base, change, fault);
 	if (!model) {
 		overrides_free(overrides);
 		return -1;
@@ -473,7 +506,7 @@ static int reload(struct controller *controller, const char *who, bool dry_run, 
 		return fault_set(fault, FAULT_FAILED, "reload: %s", strerror(ENOMEM));
 	}
 	overrides_rebase(overrides, base, dry_run ? NULL : on_dropped, NULL);
-	model = overrides_apply(overrides, base, fault);
+	model = apply(overrides, base, NULL, fault);
 	if (!model) {
 		overrides_free(overrides);
 		model_free(base);
@@ -549,12 +582,19 @@ static int sources_add(struct controller *controller, struct fault *fault)
 	if (rc >= 0)
 		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
 			       &controller->retry_source);
+	if (rc >= 0)
+		rc = sd_event_add_time(controller->event, &controller->drain_source, CLOCK_REALTIME,
+				       0, 0, on_drain_deadline, controller);
+	if (rc >= 0)
+		rc = sd_event_source_set_enabled(controller->drain_source, SD_EVENT_OFF);
 	return rc < 0 ? fault_set(fault, FAULT_FAILED, "event loop: %s", strerror(-rc)) : 0;
 }
 
 static int open_state(struct controller *controller, const struct controller_options *options,
 		      struct fault *fault)
 {
+	struct fault unsaved = {0};
+
 	if (mkdir(options->state_dir, 0700) < 0 && errno != EEXIST) {
 		fault_set(fault, fault_code_of_errno(errno), "%s: making the state directory: %s",
 			  options->state_dir, strerror(errno));
@@ -569,8 +609,13 @@ static int open_state(struct controller *controller, const struct controller_opt
 		return -1;
 	/* The file may have changed while no lbd ran. */
 	overrides_rebase(controller->overrides, controller->base, on_dropped, NULL);
-	controller->running = overrides_apply(controller->overrides, controller->base, fault);
-	return controller->running ? 0 : -1;
+	controller->running = apply(controller->overrides, controller->base, NULL, fault);
+	if (!controller->running)
+		return -1;
+	/* A drain that the file began counts from now, after a restart too. */
+	if (overrides_save(controller->overrides, controller->state_path, &unsaved) < 0)
+		log_warn("%s", unsaved.message);
+	return 0;
 }
 
 static int open_data_plane(struct controller *controller, const char *pin_dir, struct fault *fault)
@@ -619,6 +664,7 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	note_reading(controller, true);
 	warn_fixed(controller, controller->base);
 	publish_adopt(controller->publish, controller->running);
+	drains_judge(controller);
 	controller->neighbours = neighbours_create(event, fault);
 	if (!controller->neighbours)
 		goto fail;
@@ -642,6 +688,7 @@ void controller_free(struct controller *controller)
 	sd_event_source_disable_unref(controller->publish_source);
 	sd_event_source_disable_unref(controller->start_source);
 	sd_event_source_disable_unref(controller->retry_source);
+	sd_event_source_disable_unref(controller->drain_source);
 	agents_free(controller->agents);
 	neighbours_free(controller->neighbours);
 	sweeper_free(controller->sweeper);

@@ -221,6 +221,8 @@ struct backend *pool_backend_add(struct pool *pool, const char *name)
 	if (!backend)
 		return NULL;
 	backend->weight = BACKEND_WEIGHT_DEFAULT;
+	backend->drain_mode = DRAIN_AS_POOL;
+	backend->drain_deadline_ms = MODEL_AS_POOL;
 	backend->transitions.burst = TRANSITION_LINES_BURST;
 	backend->transitions.interval_ms = TRANSITION_LINE_INTERVAL_MS;
 	return backend;

@@ -27,11 +27,13 @@ enum {
 	CHECK_COMMAND_SIZE = 512,
 };
 
+#define MODEL_AS_POOL UINT64_MAX
+
 enum affinity_key { AFFINITY_5_TUPLE, AFFINITY_SOURCE_IP };
 enum forward_mode { FORWARD_MODE_IPIP, FORWARD_MODE_GUE, FORWARD_MODE_L2, FORWARD_MODE_NAT };
 enum track_mode { TRACK_CHANGED, TRACK_ALWAYS };
 enum on_down { ON_DOWN_MOVE, ON_DOWN_KEEP };
-enum drain_mode { DRAIN_FLOWS, DRAIN_CLIENTS };
+enum drain_mode { DRAIN_FLOWS, DRAIN_CLIENTS, DRAIN_AS_POOL };
 enum check_type {
 	CHECK_NONE,
 	CHECK_TCP,
@@ -87,6 +89,8 @@ struct backend {
 	uint32_t weight; /* 0: no new flows or clients */
 	bool backup;
 	enum admin_state admin;
+	enum drain_mode drain_mode; /* DRAIN_AS_POOL: the pool's, see backend_drain_mode */
+	uint64_t drain_deadline_ms; /* MODEL_AS_POOL: the pool's; 0: none */
 	/* State, not configuration: */
 	enum health_state health;
 	char reason[128];    /* of the health: the last check's result in words */
@@ -96,11 +100,18 @@ struct backend {
 	uint64_t check_failures;
 	uint64_t transition_count; /* of health */
 	struct next_hop hop;
-	uint32_t index;               /* in the data plane; 0: not published yet */
-	uint32_t slots;               /* of its pool's table, as published */
-	uint32_t left_slots;          /* whose fallback it is, though another owns them */
-	uint32_t left_flows;          /* live entries that name it, as of the last sweep */
-	uint32_t left_clients;        /* records that name it as owner, likewise */
+	uint32_t index;          /* in the data plane; 0: not published yet */
+	uint32_t slots;          /* of its pool's table, as published */
+	uint32_t left_slots;     /* whose fallback it is, though another owns them */
+	uint32_t left_flows;     /* live entries that name it, as of the last sweep */
+	uint32_t left_clients;   /* records that name it as owner, likewise */
+	uint64_t left_missed_ms; /* CLOCK_REALTIME when a flow of it last found no room; 0: none */
+	uint64_t drain_began_ms; /* CLOCK_REALTIME; 0: it does not drain, or nobody said */
+	uint64_t drain_until_ms; /* CLOCK_REALTIME of the deadline; 0: none */
+	bool drain_over;         /* the deadline has passed: the rest was moved */
+	uint32_t drain_moved_flows; /* what was left then, as far as it was known */
+	uint32_t drain_moved_clients;
+	bool drain_moved_known;       /* false: it ended while no lbd counted */
 	struct log_limit transitions; /* so that flapping does not fill the log */
 };
 
@@ -115,7 +126,7 @@ struct pool {
 	enum track_mode track;
 	enum on_down on_down;
 	enum drain_mode drain_mode;
-	uint64_t drain_deadline_ms;
+	uint64_t drain_deadline_ms; /* 0: none */
 	uint64_t slow_start_ms;
 	uint32_t panic_threshold; /* percent */
 	uint64_t idle_tcp_ms;
@@ -130,6 +141,7 @@ struct pool {
 	uint32_t unsettled_slots;
 	uint64_t tracked_flows; /* as of the last sweep */
 	uint64_t clients;       /* known, likewise */
+	uint64_t swept_ms;      /* CLOCK_REALTIME when that began; 0: none yet */
 };
 
 struct service {
@@ -196,14 +208,18 @@ bool model_set_backend_health(struct pool *pool, struct backend *backend, enum h
 
 /* Owner of slots: ready, up (or no check configured), resolved, weight above 0. */
 bool backend_takes_new(const struct pool *pool, const struct backend *backend);
-/* May be given packets of flows that it has: not in maint, resolved, and not down unless the pool
- * keeps (on_down). */
+/* May be given packets of flows that it has: not in maint, not drained for longer than the
+ * deadline, resolved, and not down unless the pool keeps (on_down). */
 bool backend_usable(const struct pool *pool, const struct backend *backend);
 /* May be given new flows of clients that it has already: takes new ones, or drains for `clients`.
  */
 bool backend_takes_clients(const struct pool *pool, const struct backend *backend);
 /* The weight that counts for the table: 0 unless backend_takes_new. */
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend);
+
+/* How it drains, or would. */
+enum drain_mode backend_drain_mode(const struct pool *pool, const struct backend *backend);
+uint64_t backend_drain_deadline_ms(const struct pool *pool, const struct backend *backend);
 
 /* Port to check, host order; 0 if none can be told (see struct check) or the check has none. */
 uint16_t model_check_port(const struct model *model, const struct pool *pool,
@@ -217,6 +233,7 @@ struct lb_limits model_limits(const struct model *model);
 const char *affinity_name(enum affinity_key key);
 const char *forward_name(enum forward_mode forward);
 const char *admin_name(enum admin_state admin);
+const char *drain_mode_name(enum drain_mode mode);
 const char *health_name(enum health_state health);
 const char *check_type_name(enum check_type type);
 

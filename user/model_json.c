@@ -119,11 +119,16 @@ json_t *model_json_backend(const struct backend *backend)
 {
 	char address[ADDR_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:I, s:s, s:o*, s:o*}", "name", backend->name, "address",
-			 addr_format(&backend->address, address), "weight",
-			 (json_int_t)backend->weight, "admin", admin_name(backend->admin), "port",
-			 backend->port ? json_integer(backend->port) : NULL, "backup",
-			 backend->backup ? json_true() : NULL);
+	return json_pack(
+		"{s:s, s:s, s:I, s:s, s:s*, s:o*, s:o*, s:o*}", "name", backend->name, "address",
+		addr_format(&backend->address, address), "weight", (json_int_t)backend->weight,
+		"admin", admin_name(backend->admin), "drain_mode",
+		backend->drain_mode == DRAIN_AS_POOL ? NULL : drain_mode_name(backend->drain_mode),
+		"drain_deadline",
+		backend->drain_deadline_ms == MODEL_AS_POOL ? NULL
+							    : duration(backend->drain_deadline_ms),
+		"port", backend->port ? json_integer(backend->port) : NULL, "backup",
+		backend->backup ? json_true() : NULL);
 }
 
 json_t *model_json_service(const struct service *service)

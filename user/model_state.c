@@ -68,6 +68,8 @@ bool backend_takes_new(const struct pool *pool, const struct backend *backend)
 
 bool backend_usable(const struct pool *pool, const struct backend *backend)
 {
+	if (backend->admin == ADMIN_DRAIN && backend->drain_over)
+		return false;
 	return backend->admin != ADMIN_MAINT && backend->hop.resolved &&
 	       (backend->health != HEALTH_DOWN || !pool_checks(pool) ||
 		pool->on_down == ON_DOWN_KEEP);
@@ -75,14 +77,28 @@ bool backend_usable(const struct pool *pool, const struct backend *backend)
 
 bool backend_takes_clients(const struct pool *pool, const struct backend *backend)
 {
+	/* One that is kept although it is down (on_down) keeps flows, not clients. */
 	return backend_takes_new(pool, backend) ||
-	       (backend->admin == ADMIN_DRAIN && pool->drain_mode == DRAIN_CLIENTS &&
+	       (backend->admin == ADMIN_DRAIN && backend->weight > 0 &&
+		backend_drain_mode(pool, backend) == DRAIN_CLIENTS &&
+		(backend->health == HEALTH_UP || !pool_checks(pool)) &&
 		backend_usable(pool, backend));
 }
 
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend)
 {
 	return backend_takes_new(pool, backend) ? backend->weight : 0;
+}
+
+enum drain_mode backend_drain_mode(const struct pool *pool, const struct backend *backend)
+{
+	return backend->drain_mode == DRAIN_AS_POOL ? pool->drain_mode : backend->drain_mode;
+}
+
+uint64_t backend_drain_deadline_ms(const struct pool *pool, const struct backend *backend)
+{
+	return backend->drain_deadline_ms == MODEL_AS_POOL ? pool->drain_deadline_ms
+							   : backend->drain_deadline_ms;
 }
 
 static uint16_t first_port(const struct service *service, uint8_t proto)
@@ -189,6 +205,11 @@ const char *admin_name(enum admin_state admin)
 	};
 
 	return names[admin];
+}
+
+const char *drain_mode_name(enum drain_mode mode)
+{
+	return mode == DRAIN_CLIENTS ? "clients" : "flows";
 }
 
 const char *health_name(enum health_state health)

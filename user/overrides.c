@@ -41,6 +41,7 @@ void overrides_free(struct overrides *overrides)
 		json_decref(overrides->items[i].was);
 	}
 	free(overrides->items);
+	free(overrides->drains);
 	free(overrides);
 }
 
@@ -83,6 +84,16 @@ struct overrides *overrides_copy(const struct overrides *overrides)
 		to->removes = from->removes;
 		to->body = json_incref(from->body);
 		to->was = json_incref(from->was);
+	}
+	for (size_t i = 0; copy && i < overrides->drain_count; i++) {
+		const struct drain *from = &overrides->drains[i];
+		struct drain *to = overrides_drain_append(copy, from->pool, from->backend);
+
+		if (!to) {
+			overrides_free(copy);
+			return NULL;
+		}
+		*to = *from;
 	}
 	return copy;
 }

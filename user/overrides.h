@@ -6,7 +6,8 @@
  * the keys that differ, or that the object is gone. The running model is always the base with the
  * overrides applied. They are kept in STATE_DIR/state.json, written to a temporary, synced,
  * renamed. Each override remembers what the file said of its object when it was made: where the
- * file's own value for that object changes later, the file wins.
+ * file's own value for that object changes later, the file wins. When drains began and end is kept
+ * there, too.
  */
 #ifndef LIMPET_OVERRIDES_H
 #define LIMPET_OVERRIDES_H
@@ -51,6 +52,14 @@ int overrides_add(struct overrides *overrides, const struct model *base,
 /* A new model: a copy of `base` with the set applied; NULL with `fault` set. */
 struct model *overrides_apply(const struct overrides *overrides, const struct model *base,
 			      struct fault *fault);
+
+/*
+ * Brings the set's drains in line with `model`, and tells the model's backends when theirs began
+ * and ends. `change` (NULL: none): what was asked for, because a drain may be asked for anew. 0, or
+ * -1 if out of memory. `now_ms`: CLOCK_REALTIME.
+ */
+int overrides_drains(struct overrides *overrides, struct model *model, const struct change *change,
+		     uint64_t now_ms, struct fault *fault);
 
 /* After a reload: drops each override whose object the file describes otherwise than when the
  * override was made, or whose pool is gone, and calls `dropped` (may be NULL) with "service NAME"

@@ -109,6 +109,17 @@ static int check_change(const struct edit *edit, struct fault *fault)
 	return check_new(edit, exists, fault);
 }
 
+/* How it was drained is over with the drain: the next one begins as the file says. */
+static void end_drain(json_t *body, const json_t *asked)
+{
+	const char *admin = json_string_value(json_object_get(asked, "admin"));
+
+	if (!admin || !strcmp(admin, "drain"))
+		return;
+	json_object_del(body, "drain_mode");
+	json_object_del(body, "drain_deadline");
+}
+
 /* Add and set: the keys of the change on top of those that the override has. */
 static int put_body(struct edit *edit, struct fault *fault)
 {
@@ -123,6 +134,8 @@ static int put_body(struct edit *edit, struct fault *fault)
 		item->was = override_describe(edit->base, edit->kind, change->pool, change->name);
 	}
 	body = item->body && change->verb == CHANGE_SET ? json_copy(item->body) : json_object();
+	if (body)
+		end_drain(body, change->body);
 	if (!body || json_object_update(body, (json_t *)change->body) != 0) {
 		json_decref(body);
 		return override_out_of_memory(edit->object, fault);

@@ -61,17 +61,47 @@ static bool override_read(struct overrides *overrides, json_t *item)
 	return true;
 }
 
+static json_t *drain_json(const struct drain *drain)
+{
+	return json_pack("{s:s, s:s, s:I, s:I}", "pool", drain->pool, "backend", drain->backend,
+			 "began_ms", (json_int_t)drain->began_ms, "until_ms",
+			 (json_int_t)drain->until_ms);
+}
+
+/* False if `item` is nothing that drain_json writes. */
+static bool drain_read(struct overrides *overrides, json_t *item)
+{
+	const char *pool, *backend;
+	json_int_t began_ms, until_ms;
+	struct drain *drain;
+
+	if (json_unpack(item, "{s:s, s:s, s:I, s:I !}", "pool", &pool, "backend", &backend,
+			"began_ms", &began_ms, "until_ms", &until_ms) != 0 ||
+	    !model_name_valid(pool) || !model_name_valid(backend) || began_ms < 0 || until_ms < 0)
+		return false;
+	drain = overrides_drain_append(overrides, pool, backend);
+	if (!drain)
+		return false;
+	drain->began_ms = (uint64_t)began_ms;
+	drain->until_ms = (uint64_t)until_ms;
+	return true;
+}
+
 /* NULL if `root` is no set of overrides. */
 static struct overrides *overrides_read(json_t *root)
 {
 	struct overrides *overrides = overrides_create();
 	json_t *items = json_object_get(root, "overrides"), *item;
+	json_t *drains = json_object_get(root, "drains"); /* older files have none */
 	size_t i;
 
-	if (!overrides || !json_is_array(items))
+	if (!overrides || !json_is_array(items) || (drains && !json_is_array(drains)))
 		goto bad;
 	json_array_foreach (items, i, item)
 		if (!override_read(overrides, item))
+			goto bad;
+	json_array_foreach (drains, i, item)
+		if (!drain_read(overrides, item))
 			goto bad;
 	return overrides;
 bad:
@@ -236,17 +266,21 @@ static int write_file(const char *path, const char *temporary, const char *direc
 int overrides_save(const struct overrides *overrides, const char *path, struct fault *fault)
 {
 	char temporary[PATH_MAX], parent[PATH_MAX];
-	json_t *items = json_array(), *root;
+	json_t *items = json_array(), *drains = json_array(), *root;
 	int error;
 
 	if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary)) {
 		json_decref(items);
+		json_decref(drains);
 		return fault_set(fault, FAULT_USAGE, "state: writing it: its path is too long");
 	}
 	snprintf(parent, sizeof(parent), "%s", path);
 	for (size_t i = 0; i < overrides->count; i++)
 		json_array_append_new(items, override_json(&overrides->items[i]));
-	root = json_pack("{s:i, s:o}", "version", FILE_VERSION, "overrides", items);
+	for (size_t i = 0; i < overrides->drain_count; i++)
+		json_array_append_new(drains, drain_json(&overrides->drains[i]));
+	root = json_pack("{s:i, s:o, s:o}", "version", FILE_VERSION, "overrides", items, "drains",
+			 drains);
 	error = root ? write_file(path, temporary, dirname(parent), root) : -ENOMEM;
 	json_decref(root);
 	if (!error)

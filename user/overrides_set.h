@@ -30,9 +30,19 @@ struct override {
 	json_t *was;  /* the file's description of the object when this was made; NULL: not there */
 };
 
+/* One drain: times in CLOCK_REALTIME. */
+struct drain {
+	char pool[MODEL_NAME_SIZE];
+	char backend[MODEL_NAME_SIZE];
+	uint64_t began_ms;
+	uint64_t until_ms; /* 0: no deadline */
+};
+
 struct overrides {
 	struct override *items; /* in the order in which they were made */
 	size_t count;
+	struct drain *drains;
+	size_t drain_count;
 };
 
 extern const char *const override_kind_names[OVERRIDE_KIND_COUNT];
@@ -46,6 +56,10 @@ enum override_phase { PHASE_REMOVE, PHASE_POOLS, PHASE_SERVICES, PHASE_BACKENDS 
  * set; NULL if out of memory. */
 struct override *overrides_append(struct overrides *overrides, enum override_kind kind,
 				  const char *pool, const char *name);
+
+/* The same for a drain. */
+struct drain *overrides_drain_append(struct overrides *overrides, const char *pool,
+				     const char *backend);
 
 /* Borrowed until the next change of the set, or NULL. `pool`: NULL but for a backend. */
 struct override *overrides_find(const struct overrides *overrides, enum override_kind kind,

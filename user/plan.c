@@ -76,6 +76,13 @@ static void backend_detail(const struct backend *from, const struct backend *to,
 	detail_number(detail, "port", from->port, to->port);
 	detail_number(detail, "weight", from->weight, to->weight);
 	detail_word(detail, "admin", admin_name(from->admin), admin_name(to->admin));
+	if (from->drain_mode != to->drain_mode)
+		detail_add(detail, "drain_mode");
+	if (from->drain_deadline_ms != to->drain_deadline_ms)
+		detail_add(detail, "drain_deadline");
+	if (from->admin == ADMIN_DRAIN && to->admin == ADMIN_DRAIN &&
+	    from->drain_began_ms != to->drain_began_ms)
+		detail_add(detail, "the drain begins anew");
 }
 
 static void pool_detail(const struct pool *from, const struct pool *to, char detail[192])

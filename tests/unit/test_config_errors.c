@@ -128,8 +128,7 @@ static const struct error_case pools[] = {
 	{POOL("affinity: {key: source-ip, prefix_v6: ^129}"), "'129' is out of range (1 to 128)"},
 	{POOL("affinity: {^prefix_v4: 24}"), "'prefix_v4' needs an affinity by source"},
 	{POOL("affinity: {^timeout: 0s, key: 5-tuple}"), "'timeout' needs an affinity by source"},
-	{POOL("affinity: {key: source-ip, timeout: ^10m}"),
-	 "timeout: not available in this version"},
+	{POOL("affinity: {key: source-ip, timeout: ^8761h}"), "timeout: '8761h' is out of range"},
 	{POOL("forward: ^ip-ip"), "forward: unknown word 'ip-ip' (did you mean 'ipip'?)"},
 	{POOL("forward: ^gue"), "'gue' is not available in this version (available: ipip, l2)"},
 	{POOL("forward: ^nat"), "'nat' is not available in this version (available: ipip, l2)"},
@@ -146,7 +145,6 @@ static const struct error_case pools[] = {
 	 "2 is not above the number of backends, 2"},
 	{POOL("track: ^never"), "track: unknown word 'never' (one of: changed, always)"},
 	{POOL("on_down: ^drop"), "on_down: unknown word 'drop' (one of: move, keep)"},
-	{POOL("drain_mode: ^clients"), "'clients' is not available in this version"},
 	{POOL("drain_deadline: ^5"), "drain_deadline: expected a time such as 500ms, 10s or 2h10m, "
 				     "found '5'"},
 	{POOL("drain_deadline: ^1.5h"), "expected a time"},
