@@ -63,23 +63,52 @@ static int parse_level(const char *word, enum log_level *level)
 	return -EINVAL;
 }
 
+enum { OPT_PIN_DIR = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_LOG_LEVEL, OPT_VERSION };
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
+	{"socket", required_argument, NULL, OPT_SOCKET},
+	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
+	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{0},
+};
+
+/* getopt_long returned `option` for `given`, the word that it looked at last. */
+static int option_wrong(int option, const char *given)
+{
+	const char *words[sizeof(long_options) / sizeof(long_options[0])], *near;
+	struct fault fault = {0};
+	char name[64];
+	size_t count = 0;
+
+	if (option == ':') {
+		fault_set(&fault, FAULT_USAGE, "option %s: it needs a value", given);
+	} else if (strncmp(given, "--", 2) != 0) {
+		fault_set(&fault, FAULT_USAGE, "unknown option -%c", optopt);
+	} else {
+		for (const struct option *o = long_options; o->name; o++)
+			words[count++] = o->name;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(given + 2, "="), given + 2);
+		near = fault_nearest(name, words, count);
+		fault_set(&fault, FAULT_USAGE, "unknown option --%s", name);
+		if (near)
+			fault_hint(&fault, "did you mean --%s?", near);
+	}
+	if (!fault.hint[0])
+		fault_hint(&fault, "lbd --help lists the options");
+	return fault_print(&fault, "lbd");
+}
+
 /* Returns -1 to go on, or an exit status. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-	enum { OPT_PIN_DIR = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_LOG_LEVEL, OPT_VERSION };
-	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
-		{"socket", required_argument, NULL, OPT_SOCKET},
-		{"state-dir", required_argument, NULL, OPT_STATE_DIR},
-		{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, OPT_VERSION},
-		{0},
-	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":c:h", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options->controller.config_path = optarg;
@@ -106,8 +135,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 			puts("lbd " LIMPET_VERSION);
 			return 0;
 		default:
-			fputs("Try 'lbd --help'.\n", stderr);
-			return FAULT_USAGE;
+			return option_wrong(option, argv[optind - 1]);
 		}
 	}
 	if (optind < argc) {

@@ -73,6 +73,21 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 	done
 }
 
+@test "every program: a typo in an option gets a suggestion" {
+	run -2 "$BUILD/lbd" --conifg=x
+	says "lbd:" "--conifg" "--config"
+	run -2 "$BUILD/lbd" --config
+	says --config value
+	run -2 "$BUILD/lbd" -x
+	says -x
+	run -2 "$BUILD/lbctl" status --sockt x
+	says sockt socket
+	run -2 "$BUILD/lbload" --pin-dri x status
+	says pin-dri pin-dir
+	run -2 "$BUILD/lbdecap" --lokal ::1 attach eth0
+	says lokal local
+}
+
 @test "lbctl: a typo in object or verb gets a suggestion" {
 	run -2 lbctl bakend list
 	says bakend backend
