@@ -189,6 +189,8 @@ install: all
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(wildcard tools/man/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(wildcard tools/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
+	for program in $(notdir $(PROGRAMS)); do install -D -m 644 tools/completions/limpet.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program || exit; done
 
 clean:
 	rm -rf $(BUILD)
