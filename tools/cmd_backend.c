@@ -32,11 +32,11 @@ static int parse_number(const char *what, const char *text, uint32_t least, uint
 
 /* ---- list and show ---- */
 
-/* Why it has the state that it has: without a next hop the checks' word does not matter. */
+/* Why it takes what it takes, and what its last check said. */
 static const char *reason_text(const json_t *backend, char out[OBJECT_SIZE])
 {
-	const json_t *hop = json_object_get(backend, "next_hop");
 	const json_t *drain = json_object_get(backend, "drain");
+	const char *why = ctl_text(backend, "why"), *reason = ctl_text(backend, "reason");
 
 	if (json_is_true(json_object_get(drain, "deadline_passed"))) {
 		snprintf(out, OBJECT_SIZE, "deadline passed: what was left is moved");
@@ -44,11 +44,9 @@ static const char *reason_text(const json_t *backend, char out[OBJECT_SIZE])
 	}
 	if (json_is_true(json_object_get(drain, "done")))
 		return "drained: no flow is left";
-	if (json_is_true(json_object_get(hop, "resolved")))
-		return ctl_text(backend, "reason");
-	if (!ctl_text(hop, "why")[0])
-		return "no next hop yet";
-	snprintf(out, OBJECT_SIZE, "no next hop: %s", ctl_text(hop, "why"));
+	if (!why[0])
+		return reason;
+	snprintf(out, OBJECT_SIZE, "%s%s%s", why, reason[0] ? "; " : "", reason);
 	return out;
 }
 
@@ -160,10 +158,15 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	ctl_line("address", "%s", ctl_text(backend, "address"));
 	if (json_is_integer(json_object_get(backend, "port")))
 		ctl_line("port", "%" PRIu64, ctl_integer(backend, "port"));
+	if (json_is_true(json_object_get(backend, "backup")))
+		ctl_line("backup", "yes");
 	ctl_line("admin", "%s", ctl_text(backend, "admin"));
 	print_drain(backend);
 	ctl_line("health", "%s", ctl_text(backend, "health"));
 	ctl_line("reason", "%s", reason_text(backend, reason));
+	if (ctl_text(backend, "held_until")[0])
+		ctl_line("held down", "until %s (short lives in a row: %" PRIu64 ")",
+			 ctl_text(backend, "held_until"), ctl_integer(backend, "short_lives"));
 	ctl_line("since", "%s", ctl_text(backend, "since"));
 	ctl_line("last check", "%s", ctl_text(backend, "last_check"));
 	ctl_line("next hop", "%s", hop[0] ? hop : "none");

@@ -117,6 +117,7 @@ static void print_pool(const struct ctl *ctl, const json_t *pool)
 	up_text(pool, up);
 	ctl_line("pool", "%s", ctl_text(pool, "name"));
 	ctl_line("services", "%s", services ? services : "");
+	ctl_line("mode", "%s", ctl_text(pool, "mode"));
 	ctl_line("affinity", "%s", affinity);
 	ctl_line("forward", "%s", ctl_text(pool, "forward"));
 	ctl_line("track", "%s", ctl_text(pool, "track"));

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* agents: see agents.h. A list ordered like the model: by pool, then backend. */
+/*
+ * agents: see agents.h. A list ordered like the model: by pool, then backend.
+ *
+ * What checks say is told at once, but for a verdict that other checks of the pool may put in
+ * another light (health_round.h): that is pending, and told when the round is over.
+ */
 #include "agents.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "health.h"
+#include "health_round.h"
 #include "log.h"
 #include "probe.h"
 
@@ -23,7 +31,19 @@ struct agent {
 	struct addr address;
 	struct shared_check *shared;
 	uint16_t port; /* that is checked */
+	/* Of pool and backend, for the rounds: */
+	uint32_t panic_threshold;
+	bool backup;
+	bool wanted; /* ready, with a weight */
+	bool resolved;
 	struct health health;
+	enum health_state told;
+	uint64_t heard_ms;  /* of the last result; CLOCK_MONOTONIC, as all these */
+	uint64_t turned_ms; /* the first result of those in a row that speak against `told`, or 0 */
+	bool pending;       /* there is a verdict that is not told yet */
+	struct check_result verdict;
+	char reason[128];          /* the verdict's */
+	sd_event_source *patience; /* ends the round; NULL until it is needed */
 	struct prober *prober;
 	struct neighbour_watch *watch;
 	bool heard_check;
@@ -31,11 +51,13 @@ struct agent {
 };
 
 struct agents {
+	sd_event *event;
 	struct neighbours *neighbours;
 	struct probers *probers;
 	struct agents_listener listener;
 	struct agent **items;
 	size_t count;
+	size_t pending_count; /* of all pools: mostly 0, and nothing to look for */
 };
 
 struct agents *agents_create(sd_event *event, struct neighbours *neighbours,
@@ -45,6 +67,7 @@ struct agents *agents_create(sd_event *event, struct neighbours *neighbours,
 
 	if (!agents)
 		return NULL;
+	agents->event = event;
 	agents->probers = probers_create(event);
 	agents->neighbours = neighbours;
 	agents->listener = *listener;
@@ -81,6 +104,8 @@ static void agent_free(struct agent *agent)
 {
 	if (!agent)
 		return;
+	agent->owner->pending_count -= agent->pending;
+	sd_event_source_disable_unref(agent->patience);
 	prober_free(agent->prober);
 	neighbour_watch_free(agent->watch);
 	shared_check_drop(agent->shared);
@@ -98,16 +123,189 @@ void agents_free(struct agents *agents)
 	free(agents);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void tell(struct agent *agent, const struct check_result *result)
+{
+	struct agents *agents = agent->owner;
+
+	agent->told = agent->health.state;
+	agents->pending_count -= agent->pending;
+	agent->pending = false;
+	agent->turned_ms = 0;
+	if (agent->patience)
+		sd_event_source_set_enabled(agent->patience, SD_EVENT_OFF);
+	agents->listener.checked(agents->listener.context, agent->pool, agent->backend, agent->told,
+				 result);
+}
+
+/* ---- rounds ---- */
+
+/* The pool's agents stand together. */
+static struct agent **pool_agents(const struct agents *agents, const char *pool, size_t *count)
+{
+	size_t first = 0;
+
+	while (first < agents->count && strcmp(agents->items[first]->pool, pool) != 0)
+		first++;
+	*count = 0;
+	while (first + *count < agents->count &&
+	       strcmp(agents->items[first + *count]->pool, pool) == 0)
+		++*count;
+	return agents->items + first;
+}
+
+/* When the first of those turned that are pending. */
+static uint64_t turn_ms(struct agent *const *items, size_t count)
+{
+	uint64_t first_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		if (items[i]->pending && items[i]->turned_ms < first_ms)
+			first_ms = items[i]->turned_ms;
+	}
+	return first_ms;
+}
+
+static struct round_member member_of(const struct agent *agent, uint64_t turned_ms)
+{
+	return (struct round_member){
+		.wanted = agent->wanted,
+		.backup = agent->backup,
+		.up = agent->told == HEALTH_UP && agent->resolved,
+		.pending = agent->pending,
+		.doubtful = agent->turned_ms != 0,
+		.unheard = agent->heard_ms < turned_ms,
+	};
+}
+
+static bool round_goes_on(struct agent *const *items, size_t count)
+{
+	struct round_member *members = calloc(count, sizeof(*members));
+	bool *hasten = calloc(count, sizeof(*hasten)), waits = false;
+	uint64_t turned_ms = turn_ms(items, count);
+
+	for (size_t i = 0; members && i < count; i++)
+		members[i] = member_of(items[i], turned_ms);
+	if (members && hasten)
+		waits = health_round_waits(members, count, items[0]->panic_threshold, hasten);
+	for (size_t i = 0; waits && i < count; i++) {
+		if (hasten[i] && items[i]->prober)
+			prober_hasten(items[i]->prober);
+	}
+	free(members);
+	free(hasten);
+	return waits;
+}
+
+/* Tells of all that are pending, in one turn of the loop, which is one round of publishing. */
+static void round_end(struct agent *const *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct agent *agent = items[i];
+
+		if (!agent->pending)
+			continue;
+		agent->verdict.reason = agent->reason;
+		tell(agent, &agent->verdict);
+	}
+}
+
+static void round_look(struct agents *agents, const char *pool)
+{
+	size_t count;
+	struct agent **items;
+
+	if (!agents->pending_count)
+		return;
+	items = pool_agents(agents, pool, &count);
+	if (turn_ms(items, count) != UINT64_MAX && !round_goes_on(items, count))
+		round_end(items, count);
+}
+
+static int on_patience_over(sd_event_source *source, uint64_t due, void *context)
+{
+	struct agent *agent = context;
+	struct agent **items;
+	size_t count;
+
+	(void)source;
+	(void)due;
+	items = pool_agents(agent->owner, agent->pool, &count);
+	round_end(items, count);
+	return 0;
+}
+
+/* False: there is no way to put it off. */
+static bool patience_begin(struct agent *agent)
+{
+	uint64_t patience_us = (uint64_t)health_round_patience_ms(&agent->shared->check) * 1000;
+
+	if (!agent->patience)
+		return sd_event_add_time_relative(agent->owner->event, &agent->patience,
+						  CLOCK_MONOTONIC, patience_us, 0, on_patience_over,
+						  agent) >= 0;
+	return sd_event_source_set_time_relative(agent->patience, patience_us) >= 0 &&
+	       sd_event_source_set_enabled(agent->patience, SD_EVENT_ONESHOT) >= 0;
+}
+
+/* The round decides when this is told. */
+static void put_off(struct agent *agent, const struct check_result *result)
+{
+	if (!agent->pending && !patience_begin(agent)) {
+		tell(agent, result);
+		return;
+	}
+	/* The reason is that of the verdict, not of a result that may be about to undo it. */
+	if (!agent->pending || result->good == (agent->health.state == HEALTH_UP)) {
+		agent->verdict = *result;
+		snprintf(agent->reason, sizeof(agent->reason), "%s", result->reason);
+	}
+	agent->owner->pending_count += !agent->pending;
+	agent->pending = true;
+}
+
+/* ---- news ---- */
+
+/* Not what was unknown, nor what stays as it is. */
+static bool may_wait(const struct agent *agent)
+{
+	return agent->told != HEALTH_UNKNOWN && agent->health.state != agent->told;
+}
+
 static void on_result(void *context, bool good, const char *reason, uint32_t duration_us)
 {
 	struct agent *agent = context;
-	struct agents *agents = agent->owner;
-	const struct check_result result = {good, reason, duration_us};
+	struct check_result result = {.good = good, .reason = reason, .duration_us = duration_us};
+	const struct check *check = &agent->shared->check;
+	struct health *health = &agent->health;
 
 	agent->heard_check = true;
-	health_judge(&agent->health, &agent->shared->check, good);
-	agents->listener.checked(agents->listener.context, agent->pool, agent->backend,
-				 agent->health.state, &result);
+	agent->heard_ms = now_ms();
+	health_judge(health, check, good, agent->heard_ms);
+	prober_set_interval(agent->prober, health_interval_ms(health, check));
+	if (health->held_until_ms > agent->heard_ms)
+		result.held_for_ms = health->held_until_ms - agent->heard_ms;
+	result.short_lives = health->short_lives;
+	if (may_wait(agent)) {
+		if (!agent->turned_ms)
+			agent->turned_ms = agent->heard_ms;
+		put_off(agent, &result);
+	} else {
+		uint64_t turned_ms = agent->turned_ms ? agent->turned_ms : agent->heard_ms;
+
+		tell(agent, &result);
+		/* It may be about to turn. A hold-down is no hope. */
+		if ((good ? HEALTH_UP : HEALTH_DOWN) != agent->told && !health->held_until_ms)
+			agent->turned_ms = turned_ms;
+	}
+	round_look(agent->owner, agent->pool);
 }
 
 static void on_hop(void *context, const struct next_hop *hop)
@@ -116,6 +314,7 @@ static void on_hop(void *context, const struct next_hop *hop)
 	struct agents *agents = agent->owner;
 
 	agent->heard_hop = true;
+	agent->resolved = hop->resolved;
 	agents->listener.moved(agents->listener.context, agent->pool, agent->backend, hop);
 }
 
@@ -137,6 +336,8 @@ static struct agent *agent_create(struct agents *agents, const struct model *mod
 		goto fail;
 	agent->port = model_check_port(model, pool, backend);
 	health_adopt(&agent->health, backend->health);
+	agent->told = backend->health;
+	agent->resolved = backend->hop.resolved;
 	agent->watch = neighbour_watch_create(agents->neighbours, &agent->address, on_hop, agent);
 	if (!agent->watch)
 		goto fail;
@@ -207,11 +408,15 @@ void agents_sync(struct agents *agents, const struct model *model)
 			if (!agent)
 				agent = agent_create(agents, model, pool, backend,
 						     count ? items[count - 1] : NULL);
-			if (agent)
-				items[count++] = agent;
-			else
+			if (!agent) {
 				log_err("backend %s/%s: watching it: %s", pool->name, backend->name,
 					strerror(errno));
+				continue;
+			}
+			agent->panic_threshold = pool->panic_threshold;
+			agent->backup = backend->backup;
+			agent->wanted = backend->admin == ADMIN_READY && backend->weight;
+			items[count++] = agent;
 		}
 	}
 	for (size_t i = 0; i < agents->count; i++)

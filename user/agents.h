@@ -19,6 +19,9 @@ struct check_result {
 	bool good;
 	const char *reason; /* in words */
 	uint32_t duration_us;
+	/* Of the health that came of it: */
+	uint32_t held_for_ms; /* it stays down; 0: is not held down */
+	uint32_t short_lives; /* see health.h */
 };
 
 /* Where news goes. Names, because the model may have been rebuilt since the agent was made. */

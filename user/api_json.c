@@ -143,11 +143,11 @@ static json_int_t fair_slots(const struct pool *pool, const struct backend *back
 json_t *api_json_backend(const struct model *model, const struct pool *pool,
 			 const struct backend *backend, const struct lb_counter *counter)
 {
-	char address[ADDR_TEXT_SIZE];
+	char address[ADDR_TEXT_SIZE], why[BACKEND_WHY_SIZE];
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:I, s:I, s:b, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, "
-		"s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:s, s:o, s:I}",
 		"pool", pool->name, "name", backend->name, "address",
 		addr_format(&backend->address, address), "port",
 		backend->port ? json_integer(backend->port) : json_null(), "weight",
@@ -159,7 +159,9 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 		fair_slots(pool, backend), "packets", (json_int_t)counter->packets, "bytes",
 		(json_int_t)counter->bytes, "new_flows",
 		new_flows(api_new_flows_counted(model, pool), counter), "left", left_json(backend),
-		"drain", drain_json(pool, backend), "next_hop", next_hop_json(&backend->hop));
+		"drain", drain_json(pool, backend), "next_hop", next_hop_json(&backend->hop), "why",
+		backend_why(pool, backend, why), "held_until", json_time(backend->held_until_ms),
+		"short_lives", (json_int_t)backend->short_lives);
 }
 
 static json_int_t count_up(const struct pool *pool)
@@ -205,14 +207,15 @@ json_t *api_json_pool(const struct model *model, const struct pool *pool)
 
 	/* A string: most readers of JSON keep no more than 53 bits of a number. */
 	snprintf(digest, sizeof(digest), "%016" PRIx64, pool->table_digest);
-	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:I}", "name",
-			 pool->name, "affinity", model_json_affinity(pool), "forward",
+	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:s}",
+			 "name", pool->name, "affinity", model_json_affinity(pool), "forward",
 			 forward_name(pool->forward), "track", model_json_track(pool->track),
 			 "table_size", (json_int_t)pool->table_size, "table_digest", digest,
 			 "unsettled_slots", (json_int_t)pool->unsettled_slots, "tracked_flows",
 			 (json_int_t)pool->tracked_flows, "clients", (json_int_t)pool->clients,
 			 "services", pool_services(model, pool), "backends_up", count_up(pool),
-			 "backend_count", (json_int_t)pool->backend_count);
+			 "backend_count", (json_int_t)pool->backend_count, "mode",
+			 pool_mode_name(pool->mode));
 }
 
 /* ---- verdicts ---- */

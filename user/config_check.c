@@ -251,6 +251,9 @@ static const struct word via_words[] = {
 const struct key schema_check_keys[] = {
 	{"type", KEY_WORD, KEY_FIELD(struct check, type), .words = check_words},
 	{"interval", KEY_TIME, KEY_FIELD(struct check, interval_ms), .min = 10, .max = DAY_MS},
+	{"fast_interval", KEY_TIME, KEY_FIELD(struct check, fast_interval_ms), .min = 10,
+	 .max = DAY_MS},
+	{"hold_down", KEY_TIME, KEY_FIELD(struct check, hold_down_ms), .max = DAY_MS},
 	{"timeout", KEY_TIME, KEY_FIELD(struct check, timeout_ms), .min = 10, .max = DAY_MS},
 	{"rise", KEY_NUMBER, KEY_FIELD(struct check, rise), .min = 1, .max = 1000},
 	{"fall", KEY_NUMBER, KEY_FIELD(struct check, fall), .min = 1, .max = 1000},
@@ -350,6 +353,13 @@ void schema_finish_check(struct walk *walk, const struct node *map, void *object
 		walk_error(walk, at,
 			   "the check's timeout is longer than its interval (%u ms, %u ms)",
 			   check->timeout_ms, check->interval_ms);
+	at = config_tree_get(map, "fast_interval", NULL);
+	if (!at)
+		at = config_tree_get(map, "interval", NULL);
+	if (at && check->fast_interval_ms > check->interval_ms)
+		walk_error(walk, at,
+			   "the check's fast_interval is longer than its interval (%u ms, %u ms)",
+			   check->fast_interval_ms, check->interval_ms);
 	if (type_is_wrong(map, check))
 		return;
 	/* Defaults without a type are for pools that have one. */

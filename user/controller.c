@@ -23,6 +23,7 @@
 #include "neighbour.h"
 #include "plan.h"
 #include "publish.h"
+#include "slow_start.h"
 #include "sweep.h"
 
 enum {
@@ -48,6 +49,7 @@ struct controller {
 	struct sweeper *sweeper;
 	uint64_t started_ms;
 	bool starting;
+	bool published; /* once */
 	struct controller_facts facts;
 	struct controller_follower follower;
 	struct log_limit publish_limit;
@@ -55,6 +57,7 @@ struct controller {
 	sd_event_source *start_source;
 	sd_event_source *retry_source;
 	sd_event_source *drain_source; /* at the nearest deadline of a drain */
+	sd_event_source *slow_source;  /* the next step of a slow start */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -111,13 +114,36 @@ static void mark_dirty(struct controller *controller)
 		sd_event_source_set_enabled(controller->publish_source, SD_EVENT_ONESHOT);
 }
 
+/* What follows from the states of all backends together, before it is published. */
+static void reconsider(struct controller *controller)
+{
+	const struct model *model = controller->running;
+	uint64_t now_ms = clock_ms(CLOCK_MONOTONIC), due_ms = 0;
+
+	for (size_t p = 0; p < model->pool_count; p++) {
+		uint64_t next_ms;
+
+		pool_reconsider(model->pools[p], now_ms);
+		next_ms = slow_start_apply(model->pools[p], now_ms, controller->published);
+		if (next_ms && (!due_ms || next_ms < due_ms))
+			due_ms = next_ms;
+	}
+	controller->published = true;
+	if (due_ms)
+		sd_event_source_set_time(controller->slow_source, due_ms * 1000);
+	sd_event_source_set_enabled(controller->slow_source,
+				    due_ms ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
 static void publish_now(struct controller *controller)
 {
 	uint64_t began_ns = clock_ns(CLOCK_MONOTONIC);
 	struct fault fault = {0};
 	uint32_t suppressed;
-	int rc = publish_run(controller->publish, controller->running, &fault);
+	int rc;
 
+	reconsider(controller);
+	rc = publish_run(controller->publish, controller->running, &fault);
 	controller->facts.publish_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
 	if (rc == 0)
 		return;
@@ -187,6 +213,8 @@ static void on_checked(void *context, const char *pool_name, const char *name,
 	backend->checked_ms = now_ms;
 	backend->check_us = result->duration_us;
 	backend->check_failures += !result->good;
+	backend->held_until_ms = result->held_for_ms ? now_ms + result->held_for_ms : 0;
+	backend->short_lives = result->short_lives;
 	news_arrived(controller,
 		     model_set_backend_health(pool, backend, health, result->reason, now_ms));
 }
@@ -279,6 +307,9 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 		backend->drain_moved_clients = old->drain_moved_clients;
 		backend->drain_moved_known = old->drain_moved_known;
 	}
+	backend->serves = old->serves;
+	backend->serves_since_ms = old->serves_since_ms;
+	backend->held_back = old->held_back;
 	if (old_pool->check.type != pool->check.type)
 		return;
 	backend->health = old->health;
@@ -286,6 +317,8 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 	backend->since_ms = old->since_ms;
 	backend->checked_ms = old->checked_ms;
 	backend->check_us = old->check_us;
+	backend->held_until_ms = old->held_until_ms;
+	backend->short_lives = old->short_lives;
 }
 
 static void carry_state(const struct model *from, struct model *to)
@@ -296,6 +329,7 @@ static void carry_state(const struct model *from, struct model *to)
 
 		if (!old)
 			continue;
+		pool->mode = old->mode;
 		pool->index = old->index;
 		pool->table_digest = old->table_digest;
 		pool->unsettled_slots = old->unsettled_slots;
@@ -587,6 +621,9 @@ static int sources_add(struct controller *controller, struct fault *fault)
 				       0, 0, on_drain_deadline, controller);
 	if (rc >= 0)
 		rc = sd_event_source_set_enabled(controller->drain_source, SD_EVENT_OFF);
+	if (rc >= 0)
+		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
+			       &controller->slow_source);
 	return rc < 0 ? fault_set(fault, FAULT_FAILED, "event loop: %s", strerror(-rc)) : 0;
 }
 
@@ -689,6 +726,7 @@ void controller_free(struct controller *controller)
 	sd_event_source_disable_unref(controller->start_source);
 	sd_event_source_disable_unref(controller->retry_source);
 	sd_event_source_disable_unref(controller->drain_source);
+	sd_event_source_disable_unref(controller->slow_source);
 	agents_free(controller->agents);
 	neighbours_free(controller->neighbours);
 	sweeper_free(controller->sweeper);

@@ -135,12 +135,15 @@ void pool_defaults(struct pool *pool)
 	pool->idle_tcp_ms = 130 * 60 * 1000;
 	pool->idle_udp_ms = 60 * 1000;
 	pool->snat = false;
+	pool->mode_changes.burst = TRANSITION_LINES_BURST;
+	pool->mode_changes.interval_ms = TRANSITION_LINE_INTERVAL_MS;
 	pool->check = (struct check){
 		.type = CHECK_NONE,
 		.interval_ms = 2000,
 		.timeout_ms = 1000,
 		.rise = 2,
 		.fall = 3,
+		.hold_down_ms = CHECK_DERIVED,
 		.path = "/",
 	};
 }

@@ -47,11 +47,23 @@ enum check_type {
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT, ADMIN_COUNT };
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN, HEALTH_COUNT };
 
+/* What a pool does with the health of its backends. */
+enum pool_mode {
+	POOL_NORMAL, /* those that are up, but for backups */
+	POOL_BACKUP, /* backups, because no other is up */
+	POOL_PANIC,  /* all but backups, whatever their health: too few are up */
+	POOL_MODE_COUNT
+};
+
+#define CHECK_DERIVED UINT32_MAX /* a time that follows from the interval */
+
 /* Text is padded with zeros, so that two checks are compared as bytes. What a key means: check.h
  * and lbd.yaml(5). */
 struct check {
 	enum check_type type;
 	uint32_t interval_ms;
+	uint32_t fast_interval_ms; /* while undecided; 0: derived */
+	uint32_t hold_down_ms;     /* the first one; CHECK_DERIVED, or 0: none */
 	uint32_t timeout_ms;
 	uint32_t rise;
 	uint32_t fall;
@@ -93,10 +105,15 @@ struct backend {
 	uint64_t drain_deadline_ms; /* MODEL_AS_POOL: the pool's; 0: none */
 	/* State, not configuration: */
 	enum health_state health;
-	char reason[128];    /* of the health: the last check's result in words */
-	uint64_t since_ms;   /* CLOCK_REALTIME of the last change of health */
-	uint64_t checked_ms; /* CLOCK_REALTIME of the last check; 0: never */
-	uint32_t check_us;   /* that the last check took */
+	char reason[128];         /* of the health: the last check's result in words */
+	uint64_t since_ms;        /* CLOCK_REALTIME of the last change of health */
+	uint64_t checked_ms;      /* CLOCK_REALTIME of the last check; 0: never */
+	uint64_t held_until_ms;   /* CLOCK_REALTIME: stays down until then; 0: is not held down */
+	uint32_t short_lives;     /* see health.h */
+	bool serves;              /* takes new flows, as of the last round of publishing */
+	uint64_t serves_since_ms; /* CLOCK_MONOTONIC */
+	uint8_t held_back;        /* percent of its weight, by slow start */
+	uint32_t check_us;        /* that the last check took */
 	uint64_t check_failures;
 	uint64_t transition_count; /* of health */
 	struct next_hop hop;
@@ -136,6 +153,8 @@ struct pool {
 	struct backend **backends; /* ordered by name */
 	size_t backend_count;
 	/* State: */
+	enum pool_mode mode; /* as of the last round of publishing */
+	struct log_limit mode_changes;
 	uint32_t index;
 	uint64_t table_digest;
 	uint32_t unsettled_slots;
@@ -206,7 +225,15 @@ void pool_defaults(struct pool *pool);
 bool model_set_backend_health(struct pool *pool, struct backend *backend, enum health_state health,
 			      const char *reason, uint64_t now_ms);
 
-/* Owner of slots: ready, up (or no check configured), resolved, weight above 0. */
+/* The mode that follows from how many backends, but for backups, are ready and have a weight, how
+ * many of those are up and reachable, and how many backups are. */
+enum pool_mode pool_mode_of(uint32_t wanted, uint32_t up, uint32_t backups_up,
+			    uint32_t panic_threshold);
+/* Brings the pool's mode up to date and logs a change. */
+void pool_reconsider(struct pool *pool, uint64_t now_ms);
+
+/* Owner of slots: ready, up (or no check configured, or panic), resolved, weight above 0, and no
+ * backup unless those are used. */
 bool backend_takes_new(const struct pool *pool, const struct backend *backend);
 /* May be given packets of flows that it has: not in maint, not drained for longer than the
  * deadline, resolved, and not down unless the pool keeps (on_down). */
@@ -214,6 +241,11 @@ bool backend_usable(const struct pool *pool, const struct backend *backend);
 /* May be given new flows of clients that it has already: takes new ones, or drains for `clients`.
  */
 bool backend_takes_clients(const struct pool *pool, const struct backend *backend);
+/* Why it does not have its whole weight, or has it although it is down: words for people, "" if
+ * there is nothing to say. Returns `out`. */
+enum { BACKEND_WHY_SIZE = 192 };
+const char *backend_why(const struct pool *pool, const struct backend *backend,
+			char out[BACKEND_WHY_SIZE]);
 /* The weight that counts for the table: 0 unless backend_takes_new. */
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend);
 
@@ -235,6 +267,7 @@ const char *forward_name(enum forward_mode forward);
 const char *admin_name(enum admin_state admin);
 const char *drain_mode_name(enum drain_mode mode);
 const char *health_name(enum health_state health);
+const char *pool_mode_name(enum pool_mode mode);
 const char *check_type_name(enum check_type type);
 
 #endif

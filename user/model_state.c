@@ -60,10 +60,62 @@ static bool pool_checks(const struct pool *pool)
 	return pool->check.type != CHECK_NONE;
 }
 
+enum pool_mode pool_mode_of(uint32_t wanted, uint32_t up, uint32_t backups_up,
+			    uint32_t panic_threshold)
+{
+	if (!up && backups_up)
+		return POOL_BACKUP;
+	if (!backups_up && (uint64_t)up * 100 < (uint64_t)wanted * panic_threshold)
+		return POOL_PANIC;
+	return POOL_NORMAL;
+}
+
+static bool is_wanted(const struct backend *backend)
+{
+	return backend->admin == ADMIN_READY && backend->weight > 0;
+}
+
+static bool is_up(const struct pool *pool, const struct backend *backend)
+{
+	return backend->hop.resolved && (backend->health == HEALTH_UP || !pool_checks(pool));
+}
+
+void pool_reconsider(struct pool *pool, uint64_t now_ms)
+{
+	uint32_t wanted = 0, up = 0, backups_up = 0, suppressed;
+	enum pool_mode from = pool->mode;
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct backend *backend = pool->backends[i];
+
+		if (!is_wanted(backend))
+			continue;
+		if (backend->backup) {
+			backups_up += is_up(pool, backend);
+		} else {
+			wanted++;
+			up += is_up(pool, backend);
+		}
+	}
+	pool->mode = pool_mode_of(wanted, up, backups_up, pool->panic_threshold);
+	if (pool->mode == from || !log_allowed(&pool->mode_changes, now_ms, &suppressed))
+		return;
+	log_write(pool->mode == POOL_NORMAL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+		  "pool %s: %s -> %s: %u of %u backends up, and %u backups%s", pool->name,
+		  pool_mode_name(from), pool_mode_name(pool->mode), up, wanted, backups_up,
+		  pool->mode == POOL_PANIC ? "; health is disregarded" : "");
+}
+
+static bool health_allows(const struct pool *pool, const struct backend *backend)
+{
+	return !pool_checks(pool) || (pool->mode == POOL_PANIC && !backend->backup);
+}
+
 bool backend_takes_new(const struct pool *pool, const struct backend *backend)
 {
-	return backend->admin == ADMIN_READY && backend->hop.resolved && backend->weight > 0 &&
-	       (backend->health == HEALTH_UP || !pool_checks(pool));
+	return is_wanted(backend) && backend->hop.resolved &&
+	       (!backend->backup || pool->mode == POOL_BACKUP) &&
+	       (backend->health == HEALTH_UP || health_allows(pool, backend));
 }
 
 bool backend_usable(const struct pool *pool, const struct backend *backend)
@@ -71,7 +123,7 @@ bool backend_usable(const struct pool *pool, const struct backend *backend)
 	if (backend->admin == ADMIN_DRAIN && backend->drain_over)
 		return false;
 	return backend->admin != ADMIN_MAINT && backend->hop.resolved &&
-	       (backend->health != HEALTH_DOWN || !pool_checks(pool) ||
+	       (backend->health != HEALTH_DOWN || health_allows(pool, backend) ||
 		pool->on_down == ON_DOWN_KEEP);
 }
 
@@ -87,7 +139,38 @@ bool backend_takes_clients(const struct pool *pool, const struct backend *backen
 
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend)
 {
-	return backend_takes_new(pool, backend) ? backend->weight : 0;
+	uint32_t weight =
+		backend->weight - (uint32_t)((uint64_t)backend->weight * backend->held_back / 100);
+
+	return backend_takes_new(pool, backend) ? weight : 0;
+}
+
+const char *backend_why(const struct pool *pool, const struct backend *backend,
+			char out[BACKEND_WHY_SIZE])
+{
+	bool down = pool_checks(pool) && backend->health == HEALTH_DOWN;
+
+	out[0] = '\0';
+	if (!backend->hop.resolved)
+		snprintf(out, BACKEND_WHY_SIZE, "no next hop%s%s",
+			 backend->hop.why[0] ? ": " : " yet", backend->hop.why);
+	else if (backend->admin != ADMIN_READY)
+		snprintf(out, BACKEND_WHY_SIZE, "%s, as it was told", admin_name(backend->admin));
+	else if (backend->weight == 0)
+		snprintf(out, BACKEND_WHY_SIZE, "its weight is 0");
+	else if (down && pool->mode == POOL_PANIC && !backend->backup)
+		snprintf(out, BACKEND_WHY_SIZE, "used though it is down: too few are up (panic)");
+	else if (down && backend->held_until_ms)
+		snprintf(out, BACKEND_WHY_SIZE, "held down after %u short lives in a row",
+			 backend->short_lives);
+	else if (pool_checks(pool) && backend->health == HEALTH_UNKNOWN)
+		snprintf(out, BACKEND_WHY_SIZE, "no good check yet");
+	else if (!down && backend->backup && pool->mode != POOL_BACKUP)
+		snprintf(out, BACKEND_WHY_SIZE, "a backup, not needed");
+	else if (!down && backend->held_back)
+		snprintf(out, BACKEND_WHY_SIZE, "slow start: %u%% of its weight",
+			 100 - backend->held_back);
+	return out;
 }
 
 enum drain_mode backend_drain_mode(const struct pool *pool, const struct backend *backend)
@@ -232,4 +315,15 @@ const char *check_type_name(enum check_type type)
 	};
 
 	return names[type];
+}
+
+const char *pool_mode_name(enum pool_mode mode)
+{
+	static const char *const names[POOL_MODE_COUNT] = {
+		[POOL_NORMAL] = "normal",
+		[POOL_BACKUP] = "backup",
+		[POOL_PANIC] = "panic",
+	};
+
+	return names[mode];
 }

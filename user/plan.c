@@ -83,6 +83,7 @@ static void backend_detail(const struct backend *from, const struct backend *to,
 	if (from->admin == ADMIN_DRAIN && to->admin == ADMIN_DRAIN &&
 	    from->drain_began_ms != to->drain_began_ms)
 		detail_add(detail, "the drain begins anew");
+	detail_number(detail, "backup", from->backup, to->backup);
 }
 
 static void pool_detail(const struct pool *from, const struct pool *to, char detail[192])
@@ -98,6 +99,8 @@ static void pool_detail(const struct pool *from, const struct pool *to, char det
 		detail_add(detail, "on_down");
 	detail_number(detail, "idle_timeout.tcp (ms)", from->idle_tcp_ms, to->idle_tcp_ms);
 	detail_number(detail, "idle_timeout.udp (ms)", from->idle_udp_ms, to->idle_udp_ms);
+	detail_number(detail, "panic_threshold", from->panic_threshold, to->panic_threshold);
+	detail_number(detail, "slow_start (ms)", from->slow_start_ms, to->slow_start_ms);
 	if (memcmp(&from->check, &to->check, sizeof(from->check)) != 0)
 		detail_add(detail, "check");
 }

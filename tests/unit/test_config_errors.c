@@ -154,9 +154,7 @@ static const struct error_case pools[] = {
 	{POOL("drain_deadline: ^9000h"), "'9000h' is out of range (0s to 8760h)"},
 	{POOL("idle_timeout: {tcp: ^0s}"), "tcp: '0s' is out of range (1s to 8760h)"},
 	{POOL("idle_timeout: {^icmp: 1s}"), "unknown key 'icmp' in idle_timeout"},
-	{POOL("slow_start: ^10s"), "slow_start: not available in this version (remove it, or write "
-				   "0s)"},
-	{POOL("panic_threshold: ^30%"), "panic_threshold: not available in this version"},
+	{POOL("slow_start: ^soon"), "slow_start: expected a time such as"},
 	{POOL("panic_threshold: ^30"), "expected a percentage from 0% to 100%, found '30'"},
 	{POOL("panic_threshold: ^101%"), "expected a percentage from 0% to 100%"},
 	{POOL("snat: ^true"), "snat: not available in this version (remove it, or write false)"},
@@ -208,6 +206,10 @@ static const struct error_case checks[] = {
 	{CHECK("type: tcp, interval: ^500ms"), "timeout is longer than its interval (1000 ms, 500"},
 	{V "defaults: {check: {timeout: ^3s}}\npools: [{name: web, check: {type: tcp}}]\n",
 	 "timeout is longer than its interval"},
+	{CHECK("type: tcp, fast_interval: ^3s"), "fast_interval is longer than its interval"},
+	{CHECK("type: tcp, fast_interval: ^1ms"), "'1ms' is out of range (10ms to 24h)"},
+	{CHECK("type: tcp, hold_down: ^25h"), "'25h' is out of range (0s to 24h)"},
+	{CHECK("type: tcp, hold_down: ^long"), "hold_down: expected a time"},
 	{CHECK("type: tcp, rise: ^0"), "rise: '0' is out of range (1 to 1000)"},
 	{CHECK("type: tcp, fall: ^two"), "fall: expected a whole number (1 to 1000), found 'two'"},
 	{CHECK("type: tcp, port: ^0"), "port: '0' is out of range (1 to 65535)"},
@@ -260,7 +262,7 @@ static const struct error_case backends[] = {
 	{BACKEND("^wieght: 5"), "unknown key 'wieght' in a backend (did you mean 'weight'?)"},
 	{BACKEND("port: ^65536"), "port: '65536' is out of range (1 to 65535)"},
 	{BACKEND("admin: ^draining"), "admin: unknown word 'draining'"},
-	{BACKEND("backup: ^true"), "backup: not available in this version"},
+	{BACKEND("backup: ^yes"), "backup: expected true or false, found 'yes'"},
 };
 
 static const struct error_case services[] = {
