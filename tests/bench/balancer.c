@@ -20,6 +20,7 @@ enum {
 	COUNTERS = BALANCER_BACKENDS + 1, /* of a service; the first: packets without a backend */
 	SLOTS = (BALANCER_TABLE_SIZE + LB_SLOT_BLOCK - 1) / LB_SLOT_BLOCK * LB_SLOT_BLOCK,
 	NEVER = 1U << 30, /* ticks: no entry grows old while we measure */
+	SERVICES_MAX = 1024,
 };
 
 static const uint32_t pool_flags[BALANCER_POOLS] = {
@@ -84,10 +85,16 @@ static int table_write(struct dataplane *dp, uint32_t first_slot, uint32_t first
 	return err;
 }
 
+/* From 0. */
+static uint32_t pool_number(enum balancer_pool kind, uint8_t family)
+{
+	return (uint32_t)kind * FAMILIES + (family == 6);
+}
+
 static int service_write(struct dataplane *dp, enum balancer_pool kind, uint8_t family,
 			 unsigned int ifindex)
 {
-	uint32_t number = (uint32_t)kind * FAMILIES + (family == 6);
+	uint32_t number = pool_number(kind, family);
 	uint32_t first_backend = 1 + number * BALANCER_BACKENDS, first_slot = number * SLOTS;
 	struct lb_pool *pool = &dataplane_pools(dp)[1 + number];
 	struct lb_service service = {
@@ -112,15 +119,20 @@ static int service_write(struct dataplane *dp, enum balancer_pool kind, uint8_t 
 struct dataplane *balancer_create(const char *pin_dir, unsigned int ifindex, struct fault *fault)
 {
 	const struct lb_settings settings = {
-		.limits = {.flows = BALANCER_FLOWS_MAX,
+		/* Flows that were not seen to begin may take a quarter. */
+		.limits = {.flows = 4 * BALANCER_FLOWS_MAX,
 			   .clients = 1,
 			   .backends = SERVICES * BALANCER_BACKENDS,
-			   .services = 1024,
+			   .services = SERVICES_MAX,
 			   .slots = SERVICES * SLOTS,
 			   .counters = SERVICES * COUNTERS},
 	};
 	struct dataplane *dp = dataplane_create(pin_dir, &settings, fault);
 
+	if (dp && dataplane_sweep_prepare(dp, fault) < 0) {
+		dataplane_close(dp);
+		return NULL;
+	}
 	for (int kind = 0; dp && kind < BALANCER_POOLS; kind++) {
 		for (uint8_t family = 4; family <= 6; family += 2) {
 			int err = service_write(dp, kind, family, ifindex);
@@ -147,37 +159,42 @@ int balancer_counted(struct dataplane *dp, uint64_t *forwarded, uint64_t *other)
 	return err;
 }
 
-struct tally {
-	uint8_t family;
-	int64_t entries;
-};
-
-static bool tally_entry(void *context, const struct dataplane_flow *flow)
+/* Every entry of the flow tables, births first, as a sweep at tick `now` judges it. Returns how
+ * many were read, or a negative errno. */
+static int64_t tables_sweep(struct dataplane *dp, uint32_t now)
 {
-	struct tally *tally = context;
+	int64_t read = 0;
 
-	tally->entries += flow->source.family == tally->family;
-	return false;
+	memset(dataplane_pool_tallies(dp), 0, (SERVICES_MAX + 1UL) * sizeof(struct lb_tally));
+	for (uint32_t table = LB_SWEEP_BIRTHS; table <= LB_SWEEP_FLOWS; table++) {
+		struct lb_sweep sweep = {.table = table, .now = now};
+		int err = dataplane_sweep(dp, &sweep);
+
+		if (err)
+			return err;
+		read += sweep.read;
+	}
+	return read;
 }
 
 int64_t balancer_tracked(struct dataplane *dp, uint8_t family)
 {
-	struct tally tally = {.family = family};
-	int64_t total = dataplane_flows_sweep(dp, tally_entry, &tally);
+	int64_t total = tables_sweep(dp, dataplane_tick()), tracked = 0;
 
-	return total < 0 ? total : tally.entries;
-}
-
-static bool entry_dead(void *context, const struct dataplane_flow *flow)
-{
-	(void)context;
-	(void)flow;
-	return true;
+	for (int kind = 0; total >= 0 && kind < BALANCER_POOLS; kind++)
+		tracked += dataplane_pool_tallies(dp)[1 + pool_number(kind, family)].flows;
+	return total < 0 ? total : tracked;
 }
 
 int balancer_forget(struct dataplane *dp)
 {
-	int64_t left = dataplane_flows_sweep(dp, entry_dead, NULL);
+	/* When all of them are too old; the first sweep dooms them, the second deletes. */
+	const uint32_t late = dataplane_tick() + NEVER + 16;
+	int64_t left = tables_sweep(dp, late);
 
+	if (left >= 0)
+		left = tables_sweep(dp, late);
+	if (left >= 0)
+		left = tables_sweep(dp, dataplane_tick());
 	return left > 0 ? -EBUSY : (int)left;
 }

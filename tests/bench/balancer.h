@@ -12,7 +12,7 @@
 enum {
 	BALANCER_BACKENDS = 100,      /* of each pool and family */
 	BALANCER_TABLE_SIZE = 65537,  /* the default of a configuration */
-	BALANCER_FLOWS_MAX = 1000000, /* as the default of `global.limits` */
+	BALANCER_FLOWS_MAX = 1000000, /* that have an entry, of one family at a time */
 };
 
 /* One service over one pool for each, and for each family. */
@@ -32,7 +32,7 @@ struct addr balancer_vip(enum balancer_pool pool, uint8_t family);
 /* Packets forwarded, and those that ended in any other way; 0 or a negative errno. */
 int balancer_counted(struct dataplane *dp, uint64_t *forwarded, uint64_t *other);
 
-/* Entries of the family's flow table, or a negative errno. */
+/* Flows of the family that have an entry, or a negative errno. */
 int64_t balancer_tracked(struct dataplane *dp, uint8_t family);
 
 /* Deletes all entries. 0 or a negative errno. */

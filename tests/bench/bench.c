@@ -158,12 +158,13 @@ static void way_measure(const struct way *way, struct result *results)
 {
 	int first = 0;
 
-	if (balancer_forget(dp))
-		errx(1, "cannot empty the flow tables");
 	for (int i = 1; i <= ROWS; i++) {
 		if (i < ROWS && rows[i].family == rows[first].family &&
 		    rows[i].flows == rows[first].flows)
 			continue;
+		if ((first == 0 || rows[first].family != rows[first - 1].family) &&
+		    balancer_forget(dp))
+			errx(1, "cannot empty the flow tables");
 		group_measure(way, first, i, results);
 		first = i;
 	}
