@@ -144,12 +144,14 @@ $(BUILD)/tests/bench: $(patsubst %.c,$(BUILD)/obj/%.o,$(BENCH_SRC)) $(BUILD)/lib
 	$(LINK)
 
 # ---- stickiness through change ----
+# Whatever proves something leaves its rows in a file of $(BUILD)/churn; together they are churn.json.
 
-CHURN = $(addprefix $(BUILD)/tests/churn_,client server flood)
+CHURN = $(addprefix $(BUILD)/tests/churn_,client server flood entries)
 
 $(BUILD)/tests/churn_client: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/churn/client*.c))
 $(BUILD)/tests/churn_server: $(BUILD)/obj/tests/churn/server.o
 $(BUILD)/tests/churn_flood: $(BUILD)/obj/tests/churn/flood.o
+$(BUILD)/tests/churn_entries: $(BUILD)/obj/tests/churn/entries.o
 $(CHURN):
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@
@@ -181,7 +183,8 @@ bench: deps
 
 churn: deps
 	$(MAKE) --no-print-directory all churn-programs
-	tests/churn/run
+	rm -f $(BUILD)/churn/*.json
+	tests/churn/run; status=$$?; jq -s add $(BUILD)/churn/*.json >$(BUILD)/churn.json && exit $$status
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \

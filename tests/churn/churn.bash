@@ -9,7 +9,8 @@
 # A scenario leaves in $RUN:
 #   client.json     what became of the flows (see client_record.c)
 #   events.jsonl    what was done to backends, and when
-#   samples.jsonl   what lbd said of its tables meanwhile
+#   samples.jsonl   what lbd said of its tables, and entries.jsonl what was in them
+#   facts.jsonl     what a scenario found out by itself, by phase
 #   meta.json       what judge.py has to know of the configuration
 
 CHURN_DIR=$(dirname "${BASH_SOURCE[0]}")
@@ -135,17 +136,23 @@ sample_start()
 {
 	spawn "sample-$INSTANCE" client python3 "$CHURN_DIR/sample.py" \
 		"$LAB/$INSTANCE/lbd.sock" "$1" "$RUN/samples.jsonl"
+	spawn "entries-$INSTANCE" "$INSTANCE" "$BUILD/tests/churn_entries" \
+		"$LAB/bpf/$INSTANCE" "$RUN/entries.jsonl"
 }
 
 # ---- what happens ----
 
-# event WHAT BACKEND [WEIGHT]: add, del, weight; drain, ready; down (it is killed, or fails its
-# checks) and up. `down` is written before it happens, `up` after it was seen.
+# event WHAT BACKEND [WEIGHT [SINCE]]: add, del, weight; drain, retire (drained of newcomers only),
+# ready; down (it is killed, or fails its checks) and up. What takes something from a backend is
+# written before it happens, what gives it something after it was seen. SINCE: when it was ordered.
 event()
 {
-	printf '{"t": %s, "what": "%s", "backend": "%s"%s}\n' "$(now_ms)" "$1" "$2" \
-		"${3+, \"weight\": $3}" >>"$RUN/events.jsonl"
+	printf '{"t": %s, "what": "%s", "backend": "%s"%s%s}\n' "$(now_ms)" "$1" "$2" \
+		"${3:+, \"weight\": $3}" "${4:+, \"since\": $4}" >>"$RUN/events.jsonl"
 }
+
+# fact PHASE JSON: goes into that phase's row. `fact_good` false: its goal is missed.
+fact() { jq -c --arg phase "$1" '{phase: $phase} + .' <<<"$2" >>"$RUN/facts.jsonl"; }
 
 # phase NAME COMMAND...: a row of the result. Ends when each flow has met what happened.
 phase()
@@ -154,12 +161,12 @@ phase()
 	shift
 	say "$name"
 	tell mark "$name" >/dev/null
-	if ! "$@"; then
-		echo "$name: could not be done" >&2
-		return 1
-	fi
+	"$@" # not in a condition, where bash would go on after an error
 	round
 }
+
+# Only the time that it takes to ask everybody.
+nothing_at_all() { round; }
 
 say() { [[ ${QUIET-} ]] || printf '  %s\n' "$*" >&2; }
 
@@ -168,9 +175,11 @@ takes_slots() { (($(backend_field "$1" slots) > 0)); }
 # add POOL/NAME ADDRESS [WEIGHT]
 add()
 {
+	local since
+	since=$(now_ms)
 	lbctl backend add "$1" "$2" --weight "${3:-100}" >/dev/null
 	wait_until 20 takes_slots "$1"
-	event add "${1#*/}" "${3:-100}"
+	event add "${1#*/}" "${3:-100}" "$since"
 }
 
 weight()

@@ -40,6 +40,7 @@ struct group {
 	char name[32];
 	bool udp;
 	bool fresh; /* each connection comes from the next address */
+	bool alone; /* not asked by rounds */
 	uint32_t count;
 	uint32_t pause_ms; /* between an answer and the next question, or connection */
 	uint32_t asks;     /* questions of a connection; 0: without end */

@@ -3,11 +3,10 @@
  * client_control: a Unix socket that takes a line, does what it says, and answers with a line of
  * JSON when that is done:
  *
- *   round           has every flow ask (but those of `fresh` groups); done when each had an answer
- *                   to a question from after the command, or broke
- *   arrivals N      done when N more clients of `fresh` groups were answered
- *   finish BACKEND  has the flows on that backend close in order, and come again; done at once
- *   mark NAME       writes where things stand into the record
+ *   round           has every flow ask (but those of `fresh` and `alone` groups); done when each
+ * had an answer to a question from after the command, or broke arrivals N      done when N more
+ * clients of `fresh` groups were answered finish BACKEND  has the flows on that backend close in
+ * order, and come again; done at once mark NAME       writes where things stand into the record
  *   status
  *   quit            ends the client, which then writes its report
  */
@@ -87,7 +86,7 @@ static void round_begin(int fd)
 	for (uint32_t i = 0; i < flow_count; i++) {
 		uint64_t when = now_ms + (uint64_t)round_state.asked * 1000 / ROUND_PER_SECOND;
 
-		if (flows[i].group->fresh)
+		if (flows[i].group->fresh || flows[i].group->alone)
 			continue;
 		flows[i].round_due = true;
 		round_state.asked++;

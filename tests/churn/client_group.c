@@ -9,6 +9,7 @@
  *   asks=N           questions of a connection, which is then closed and opened anew (0: no end)
  *   sources=N        addresses from `source` on, taken in turn (1). Of IPv6 each is another /64.
  *   fresh=1          each connection comes from the next address: a client never seen before
+ *   alone=1          goes by its pause alone, whatever rounds are
  *
  * The host has to call all these addresses its own (`ip route add local PREFIX dev lo`).
  */
@@ -92,6 +93,8 @@ static bool parse_pair(struct group *group, const char *key, char *value)
 		group->sources = number;
 	else if (strcmp(key, "fresh") == 0)
 		group->fresh = number != 0;
+	else if (strcmp(key, "alone") == 0)
+		group->alone = number != 0;
 	else
 		return false;
 	return true;

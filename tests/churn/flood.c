@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * flood KIND INTERFACE TO_MAC SOURCE TARGET PORT COUNT RATE: sends packets of COUNT different flows
- * from addresses that are nobody's, SOURCE and those after it, at RATE packets a second, and ends.
+ * from addresses that are nobody's, SOURCE and those after it, at no more than RATE packets a
+ * second, and ends.
  *
  * KIND: syn, ack, handshake (of each flow a SYN, then the ACK that confirms it, as if an answer had
  * come), udp. Only for a veth of the laboratory: it refuses other interfaces. IPv4.
@@ -139,17 +140,21 @@ static uint64_t flood(int fd, const struct sockaddr_ll *to, uint32_t count, doub
 	static struct frame frames[BATCH];
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH];
-	double start = seconds();
+	double next = seconds();
 	uint32_t each = kind == HANDSHAKE ? 2 : 1;
 	uint64_t total = (uint64_t)count * each, n = 0;
 
 	memset(messages, 0, sizeof(messages));
 	while (n < total) {
-		double early = start + (double)n / rate - seconds();
+		double now = seconds();
 		unsigned some = 0;
 
-		if (early > 0.001)
-			usleep((useconds_t)(early * 1e6));
+		/* Lost time is not made up for: a burst would overrun the queues on the way. */
+		if (next < now)
+			next = now;
+		else
+			usleep((useconds_t)((next - now) * 1e6));
+		next += BATCH / rate;
 		for (; some < BATCH && n < total; some++, n++) {
 			parts[some].iov_base = &frames[some];
 			parts[some].iov_len =

@@ -47,13 +47,11 @@ flows_clients()
 		"name=udp4,$v4,proto=udp,source=198.18.24.0,count=$udp,pause=1000" \
 		"name=udp6,$v6,proto=udp,source=2001:db8:8002::1,count=$udp,pause=1000" \
 		"name=sleepers,$v4,proto=udp,source=198.18.32.0,count=20,pause=8000" \
-		"name=new,target=$vip4:$port,source=198.19.0.0,sources=60000,fresh=1,count=20,asks=1,pause=200"
+		"name=new,target=$vip4:$port,source=198.19.0.0,sources=60000,fresh=1,count=20,asks=1,pause=100"
 }
 
-nothing() { round; }
-
 # Time enough for newcomers to show who gets them.
-newcomers() { tell arrivals "$(by_size 400 200)" >/dev/null; }
+newcomers() { tell arrivals "$(by_size 1000 200)" >/dev/null; }
 
 adding()
 {
@@ -180,7 +178,7 @@ scenario_flows()
 	sample_start web
 	flows_clients
 	round
-	phase "nothing happens" nothing
+	phase "nothing happens" nothing_at_all
 	phase "a backend is added" adding
 	phase "one is drained and removed" removing
 	phase "it returns, as in a rolling deploy" returning

@@ -22,11 +22,41 @@ churn() { "$ROOT/tests/churn/run" --short "$@"; }
 of_rows() { jq "$1" "$BUILD/churn-short/netns.json"; }
 
 @test "flows stay through every change, but for those on backends that died" {
-	run -0 churn flows
+	run churn flows
 	echo "$output"
+	expect "$status" = 0 "exit status"
 	expect "$(of_rows 'length')" = 13 scenarios
 	expect "$(of_rows '[.[].at_once] | min')" -gt 900 "flows at once"
 	# The clients do notice when something breaks.
 	expect "$(of_rows '[.[] | select(.name | test("flaps|killed$|vanishes")) | .broken] | min')" \
 		-gt 0 "flows broken with their backend"
+}
+
+@test "clients that come again, and newcomers, through every change" {
+	run churn affinity
+	echo "$output"
+	expect "$status" = 0 "exit status"
+	expect "$(of_rows 'length')" -ge 7 scenarios
+	expect "$(of_rows '[.[].clients] | min')" -gt 700 "clients that come again"
+	# A client whose backend died has to move, and is seen to.
+	expect "$(of_rows '.[] | select(.name | test("is killed")) | .moved_allowed')" -gt 0 \
+		"clients moved from the killed server"
+}
+
+@test "one of two balancers dies in a settled pool: nobody notices" {
+	run churn ecmp
+	echo "$output"
+	expect "$status" = 0 "exit status"
+	expect "$(of_rows 'length')" = 6 scenarios
+	expect "$(of_rows '[.[].at_once] | min')" -gt 1200 "flows at once"
+}
+
+@test "floods leave nothing in a settled pool, and lose no flow in an unsettled one" {
+	run churn floods
+	echo "$output"
+	expect "$status" = 0 "exit status"
+	expect "$(of_rows 'length')" = 9 scenarios
+	expect "$(of_rows '[.[] | .flood_packets // empty] | length')" = 8 floods
+	expect "$(of_rows '[.[] | select(.name | test(" settled")) | .entries_left] | max')" = 0 \
+		"entries left"
 }
