@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* cmd_flow: `lbctl flow lookup`. See lbctl.h. */
+/* cmd_flow: `lbctl flow ...`. See lbctl.h. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,4 +60,49 @@ int ctl_flow_lookup(struct ctl *ctl, struct fault *fault)
 		print_answer(reply);
 	json_decref(reply);
 	return 0;
+}
+
+/* ---- list ---- */
+
+static void print_flows(const struct ctl *ctl, const json_t *list)
+{
+	static const struct ctl_column columns[] = {
+		{"PROTO", 0}, {"SOURCE", 0}, {"DESTINATION", 0}, {"BACKEND", CTL_SHRINK},
+		{"STATE", 0}, {"KIND", 0},   {"AGE", CTL_RIGHT}, {"LIVE", CTL_WIDER},
+	};
+	struct ctl_table *table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		char backend[256], age[CTL_NUMBER_SIZE];
+
+		snprintf(backend, sizeof(backend), "%s/%s", ctl_text(item, "pool"),
+			 ctl_text(item, "backend"));
+		ctl_table_add(table,
+			      (const char *[]){
+				      ctl_text(item, "proto"),
+				      ctl_text(item, "source"),
+				      ctl_text(item, "destination"),
+				      backend,
+				      ctl_text(item, "state"),
+				      ctl_text(item, "kind"),
+				      ctl_number(ctl_integer(item, "age_s"), age),
+				      json_is_true(json_object_get(item, "live")) ? "yes" : "no",
+			      });
+	}
+	ctl_table_finish(ctl, table);
+}
+
+int ctl_flow_list(struct ctl *ctl, struct fault *fault)
+{
+	struct ctl_request request = {.method = "GET",
+				      .path = {"flows"},
+				      .query = {{"pool", ctl_value(ctl, "pool")},
+						{"backend", ctl_value(ctl, "backend")},
+						{"source", ctl_value(ctl, "source")},
+						{"older", ctl_value(ctl, "older")},
+						{"younger", ctl_value(ctl, "younger")}}};
+
+	return ctl_list(ctl, &request, 5, "flows", print_flows, fault);
 }

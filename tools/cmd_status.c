@@ -55,6 +55,32 @@ static void print_traffic(const struct ctl *ctl, const json_t *reply)
 		 over_s < 10 ? 1 : 0, over_s);
 }
 
+static void print_table_use(const struct ctl *ctl, const char *title, const json_t *use)
+{
+	char entries[CTL_NUMBER_SIZE], limit[CTL_NUMBER_SIZE];
+
+	ctl_line(title, "%s of %s entries", ctl_count(ctl, ctl_integer(use, "entries"), entries),
+		 ctl_count(ctl, ctl_integer(use, "limit"), limit));
+}
+
+/* What found no room; that there is nothing of it needs no line. */
+static void print_untracked(const struct ctl *ctl, const json_t *untracked)
+{
+	const char *title = "untracked";
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (untracked, i, item) {
+		char count[CTL_NUMBER_SIZE];
+
+		if (!ctl_integer(item, "count"))
+			continue;
+		ctl_line(title, "%s times: %s", ctl_count(ctl, ctl_integer(item, "count"), count),
+			 ctl_text(item, "meaning"));
+		title = "";
+	}
+}
+
 int ctl_status(struct ctl *ctl, struct fault *fault)
 {
 	const struct ctl_request request = {.method = "GET", .path = {"status"}};
@@ -74,6 +100,9 @@ int ctl_status(struct ctl *ctl, struct fault *fault)
 		ctl_line("backends up", "%" PRIu64 " of %" PRIu64,
 			 ctl_integer(reply, "backends_up"), ctl_integer(reply, "backends"));
 		ctl_line("overrides", "%" PRIu64, ctl_integer(reply, "overrides"));
+		print_table_use(ctl, "flow table", json_object_get(reply, "flow_table"));
+		print_table_use(ctl, "client table", json_object_get(reply, "client_table"));
+		print_untracked(ctl, json_object_get(reply, "untracked"));
 		print_traffic(ctl, reply);
 	}
 	json_decref(reply);

@@ -99,6 +99,14 @@ int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault 
 /* The same for a command that prints more behind it: as JSON only that is printed. */
 int ctl_change_first(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
 
+/*
+ * Asks for a list that lbd gives in parts, up to the option "limit" (LIST_LIMIT where it is not
+ * given), and prints it as JSON or through `print`. `field`: of the reply, and the word in "so many
+ * flows". The request's last parameters, from `query[free]` on, are used for that.
+ */
+int ctl_list(const struct ctl *ctl, struct ctl_request *request, size_t free, const char *field,
+	     void (*print)(const struct ctl *ctl, const json_t *list), struct fault *fault);
+
 /* ---- lbctl_output.c ---- */
 
 /* Prints the reply, if output is JSON; false otherwise. */
@@ -162,6 +170,9 @@ int ctl_backend_weight(struct ctl *ctl, struct fault *fault);
 int ctl_backend_drain(struct ctl *ctl, struct fault *fault);
 int ctl_backend_maint(struct ctl *ctl, struct fault *fault);
 int ctl_backend_ready(struct ctl *ctl, struct fault *fault);
+int ctl_flow_list(struct ctl *ctl, struct fault *fault);
+int ctl_client_list(struct ctl *ctl, struct fault *fault);
+int ctl_client_forget(struct ctl *ctl, struct fault *fault);
 int ctl_flow_lookup(struct ctl *ctl, struct fault *fault);
 int ctl_drops(struct ctl *ctl, struct fault *fault);
 int ctl_config_check(struct ctl *ctl, struct fault *fault);

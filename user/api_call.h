@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * api_call: what the handlers of the API (api_read.c, api_change.c) work on, and what the table of
- * routes (api_routes.c) calls. For these files alone.
+ * api_call: what the handlers of the API (api_read.c, api_change.c, api_tables.c) work on, and what
+ * the table of routes (api_routes.c) calls. For these files alone.
  */
 #ifndef LIMPET_API_CALL_H
 #define LIMPET_API_CALL_H
@@ -33,6 +33,9 @@ int api_get_backend(struct call *call);
 int api_get_drops(struct call *call);
 int api_get_lookup(struct call *call);
 int api_get_config(struct call *call);
+int api_get_flows(struct call *call);
+int api_get_clients(struct call *call);
+int api_forget_client(struct call *call);
 int api_change_service(struct call *call);
 int api_change_backend(struct call *call);
 int api_post_reload(struct call *call);

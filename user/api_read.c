@@ -86,6 +86,32 @@ static json_t *rates(struct api_state *state, const struct lb_verdict_counter *f
 			 (double)(now.bytes - before->bytes) * 8 / seconds, "over_s", seconds);
 }
 
+static json_t *table_use(uint64_t entries, uint32_t limit)
+{
+	return json_pack("{s:I, s:I}", "entries", (json_int_t)entries, "limit", (json_int_t)limit);
+}
+
+/* How full the tables are, and what found no room. Null if that cannot be read. */
+static void add_tables(struct dataplane *dp, json_t *status)
+{
+	const struct lb_limits *limits = &dataplane_settings(dp)->limits;
+	const uint32_t *count = dataplane_usage(dp)->count;
+	uint64_t notes[LB_NOTE_COUNT];
+	json_t *untracked = dataplane_notes(dp, notes) == 0 ? json_array() : json_null();
+
+	for (int note = 0; json_is_array(untracked) && note < LB_NOTE_COUNT; note++)
+		json_array_append_new(untracked, json_pack("{s:s, s:I, s:s}", "what",
+							   dataplane_note_name(note), "count",
+							   (json_int_t)notes[note], "meaning",
+							   dataplane_note_text(note)));
+	json_object_set_new(
+		status, "flow_table",
+		table_use((uint64_t)count[LB_QUOTA_TCP] + count[LB_QUOTA_UDP], limits->flows));
+	json_object_set_new(status, "client_table",
+			    table_use(count[LB_QUOTA_CLIENTS], limits->clients));
+	json_object_set_new(status, "untracked", untracked);
+}
+
 int api_get_status(struct call *call)
 {
 	const struct model *model = call_model(call);
@@ -93,6 +119,7 @@ int api_get_status(struct call *call)
 	struct controller *controller = call->state->controller;
 	struct lb_verdict_counter counts[LB_VERDICT_COUNT] = {{0}};
 	json_int_t up = 0, backends = 0;
+	json_t *status;
 	int error = stats_verdicts(dp, model, counts);
 
 	if (error)
@@ -104,17 +131,17 @@ int api_get_status(struct call *call)
 		for (size_t j = 0; j < pool->backend_count; j++)
 			up += api_backend_up(pool, pool->backends[j]);
 	}
-	return call_answer(call,
-			   json_pack("{s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
-				     "version", LIMPET_VERSION, "uptime_s",
-				     (json_int_t)(controller_uptime_ms(controller) / 1000),
-				     "pin_dir", dataplane_settings(dp)->pin_dir, "interfaces",
-				     interfaces(dp), "services", (json_int_t)model->service_count,
-				     "pools", (json_int_t)model->pool_count, "backends_up", up,
-				     "backends", backends, "overrides",
-				     (json_int_t)controller_override_count(controller), "totals",
-				     api_json_totals(counts), "rates",
-				     rates(call->state, &counts[LB_FORWARDED])));
+	status = json_pack(
+		"{s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "version",
+		LIMPET_VERSION, "uptime_s", (json_int_t)(controller_uptime_ms(controller) / 1000),
+		"pin_dir", dataplane_settings(dp)->pin_dir, "interfaces", interfaces(dp),
+		"services", (json_int_t)model->service_count, "pools",
+		(json_int_t)model->pool_count, "backends_up", up, "backends", backends, "overrides",
+		(json_int_t)controller_override_count(controller), "totals",
+		api_json_totals(counts), "rates", rates(call->state, &counts[LB_FORWARDED]));
+	if (status)
+		add_tables(dp, status);
+	return call_answer(call, status);
 }
 
 /* ---- services ---- */

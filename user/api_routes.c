@@ -17,7 +17,7 @@
 #include "model_json.h"
 #include "siphash.h"
 
-enum { SEGMENTS_MAX = 8, PARAMETERS_MAX = 4 };
+enum { SEGMENTS_MAX = 8, PARAMETERS_MAX = 8 };
 
 /* ---- for the handlers ---- */
 
@@ -76,19 +76,33 @@ static const struct route {
 	handler get;
 	handler change; /* POST, PATCH and DELETE */
 	handler post;
+	handler remove; /* DELETE alone */
 	const char *parameters[PARAMETERS_MAX + 1];
 } routes[] = {
-	{"/v1/status", api_get_status, NULL, NULL, {NULL}},
-	{"/v1/services", api_get_services, NULL, NULL, {NULL}},
-	{"/v1/services/{}", api_get_service, api_change_service, NULL, {"dry_run"}},
-	{"/v1/pools", api_get_pools, NULL, NULL, {NULL}},
-	{"/v1/pools/{}", api_get_pool, NULL, NULL, {NULL}},
-	{"/v1/pools/{}/backends/{}", api_get_backend, api_change_backend, NULL, {"dry_run"}},
-	{"/v1/backends", api_get_backends, NULL, NULL, {"pool"}},
-	{"/v1/drops", api_get_drops, NULL, NULL, {"all"}},
-	{"/v1/flows/lookup", api_get_lookup, NULL, NULL, {"proto", "source", "destination", "syn"}},
-	{"/v1/config", api_get_config, NULL, NULL, {NULL}},
-	{"/v1/reload", NULL, NULL, api_post_reload, {"dry_run"}},
+	{.path = "/v1/status", .get = api_get_status},
+	{.path = "/v1/services", .get = api_get_services},
+	{.path = "/v1/services/{}",
+	 .get = api_get_service,
+	 .change = api_change_service,
+	 .parameters = {"dry_run"}},
+	{.path = "/v1/pools", .get = api_get_pools},
+	{.path = "/v1/pools/{}", .get = api_get_pool},
+	{.path = "/v1/pools/{}/backends/{}",
+	 .get = api_get_backend,
+	 .change = api_change_backend,
+	 .parameters = {"dry_run"}},
+	{.path = "/v1/backends", .get = api_get_backends, .parameters = {"pool"}},
+	{.path = "/v1/drops", .get = api_get_drops, .parameters = {"all"}},
+	{.path = "/v1/flows",
+	 .get = api_get_flows,
+	 .parameters = {"pool", "backend", "source", "older", "younger", "limit", "cursor"}},
+	{.path = "/v1/pools/{}/clients", .get = api_get_clients, .parameters = {"limit", "cursor"}},
+	{.path = "/v1/pools/{}/clients/{}", .remove = api_forget_client, .parameters = {"dry_run"}},
+	{.path = "/v1/flows/lookup",
+	 .get = api_get_lookup,
+	 .parameters = {"proto", "source", "destination", "syn"}},
+	{.path = "/v1/config", .get = api_get_config},
+	{.path = "/v1/reload", .post = api_post_reload, .parameters = {"dry_run"}},
 };
 
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
@@ -131,6 +145,8 @@ static handler handler_of(const struct route *route, const char *method)
 {
 	if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
 		return route->get;
+	if (!strcmp(method, "DELETE") && route->remove)
+		return route->remove;
 	if (!strcmp(method, "POST") && route->post)
 		return route->post;
 	if (!strcmp(method, "POST") || !strcmp(method, "PATCH") || !strcmp(method, "DELETE"))
@@ -180,6 +196,7 @@ static int no_such_method(struct call *call, const struct route *route)
 {
 	call->reply->status = 405;
 	call->reply->allow = route->post     ? "POST"
+			     : route->remove ? "DELETE"
 			     : route->change ? "GET, HEAD, POST, PATCH, DELETE"
 					     : "GET, HEAD";
 	fault_set(&call->fault, FAULT_USAGE, "%s: there is no %s of it", call->request->path,

@@ -150,6 +150,45 @@ int dataplane_sweep(struct dataplane *dp, struct lb_sweep *sweep);
 struct lb_tally *dataplane_backend_tallies(struct dataplane *dp);
 struct lb_tally *dataplane_pool_tallies(struct dataplane *dp);
 
+/* ---- reading these tables, a batch at a time ---- */
+
+enum {
+	DATAPLANE_FLOW_TABLES = 4, /* births and flows of each family */
+	DATAPLANE_CLIENT_TABLES = 2,
+	/* No bucket of a hash has as many entries: a batch of this size always gets on. */
+	DATAPLANE_BATCH_MAX = 4096,
+};
+
+/* Where to read on; starts as zeroes. All is read when `table` is the number of tables. What is
+ * made or deleted meanwhile may be read or not, the rest is read once. */
+struct dataplane_cursor {
+	uint32_t table;
+	uint32_t bucket;
+};
+
+struct dataplane_flow {
+	struct addr source, destination;
+	uint16_t source_port, destination_port; /* host order */
+	uint8_t proto;
+	bool birth;
+	struct lb_flow entry;
+};
+
+struct dataplane_client {
+	uint32_t pool;
+	struct addr address; /* masked */
+	struct lb_client record;
+};
+
+/* Fill `out` with up to `max` (at least DATAPLANE_BATCH_MAX) entries and move the cursor. Return
+ * their number, which may be 0 before the end, or a negative errno. */
+int dataplane_flows_read(struct dataplane *dp, struct dataplane_cursor *cursor,
+			 struct dataplane_flow *out, uint32_t max);
+int dataplane_clients_read(struct dataplane *dp, struct dataplane_cursor *cursor,
+			   struct dataplane_client *out, uint32_t max);
+/* Deletes the record of a client, by its masked address: 0, -ENOENT or another negative errno. */
+int dataplane_client_forget(struct dataplane *dp, uint32_t pool, const struct addr *address);
+
 /* Now, in ticks (see lb_abi.h). */
 uint32_t dataplane_tick(void);
 

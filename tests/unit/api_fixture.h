@@ -153,7 +153,9 @@ int dataplane_verdicts_ended(struct dataplane *dp, struct lb_verdict_counter *ou
 
 const struct lb_settings *dataplane_settings(const struct dataplane *dp)
 {
-	static const struct lb_settings settings = {.pin_dir = "/sys/fs/bpf/lbd"};
+	static const struct lb_settings settings = {
+		.pin_dir = "/sys/fs/bpf/lbd",
+		.limits = {.flows = 1000, .clients = 500, .backends = BACKENDS - 1, .services = 4}};
 
 	(void)dp;
 	return &settings;
@@ -196,6 +198,112 @@ const char *dataplane_verdict_text(uint32_t verdict)
 	return verdict == LB_DROP_TTL ? "time is up" : "some text";
 }
 
+/* ---- its tables: one IPv4 flow for each backend of pool 1, one IPv6 birth, two clients ---- */
+
+enum { NOW = 1000, FLOWS = 4 };
+
+static struct lb_pool pools[5];
+
+struct lb_pool *dataplane_pools(struct dataplane *dp)
+{
+	(void)dp;
+	pools[1].idle_tcp = 500;
+	pools[1].client_life = 500;
+	return pools;
+}
+
+uint32_t dataplane_tick(void)
+{
+	return NOW;
+}
+
+/* Each batch has two flows. */
+int dataplane_flows_read(struct dataplane *dp, struct dataplane_cursor *cursor,
+			 struct dataplane_flow *out, uint32_t max)
+{
+	int count = 0;
+
+	(void)dp;
+	assert_true(max >= DATAPLANE_BATCH_MAX);
+	for (uint32_t i = 2 * cursor->bucket; i < FLOWS && count < 2; i++, count++) {
+		out[count] = (struct dataplane_flow){
+			.source = {.family = 4, .ip.bytes = {198, 51, 100, (uint8_t)(i + 1)}},
+			.destination = {.family = 4, .ip.bytes = {192, 0, 2, 10}},
+			.source_port = (uint16_t)(40000 + i),
+			.destination_port = 80,
+			.proto = 6,
+			.entry = {.seen = NOW - 100 * i,
+				  .backend = (uint16_t)(i + 1),
+				  .pool = 1,
+				  .incarnation = 7,
+				  .state = LB_FLOW_OPEN}};
+		if (i == FLOWS - 1) {
+			out[count].birth = true;
+			out[count].source =
+				(struct addr){.family = 6, .ip.bytes = {0x20, 1, 15, 1}};
+			out[count].destination = out[count].source;
+			out[count].entry.state = LB_FLOW_OPENING;
+		}
+	}
+	cursor->bucket++;
+	if (2 * cursor->bucket >= FLOWS)
+		cursor->table = DATAPLANE_FLOW_TABLES;
+	return count;
+}
+
+int dataplane_clients_read(struct dataplane *dp, struct dataplane_cursor *cursor,
+			   struct dataplane_client *out, uint32_t max)
+{
+	(void)dp;
+	assert_true(max >= DATAPLANE_BATCH_MAX);
+	out[0] = (struct dataplane_client){
+		.pool = 1,
+		.address = {.family = 4, .ip.bytes = {198, 51, 100, 0}},
+		.record = {.pair = LB_CLIENT_PAIR(LB_SLOT(1, 3, true), 0, 0),
+			   .seen = NOW - 10,
+			   .known = 1}};
+	out[1] = (struct dataplane_client){.pool = 2};
+	cursor->table = DATAPLANE_CLIENT_TABLES;
+	return 2;
+}
+
+int dataplane_client_forget(struct dataplane *dp, uint32_t pool, const struct addr *address)
+{
+	(void)dp;
+	assert_int_equal(pool, 1);
+	return address->ip.bytes[2] == 100 ? 0 : -ENOENT;
+}
+
+const struct lb_usage *dataplane_usage(struct dataplane *dp)
+{
+	static const struct lb_usage usage = {.count = {[LB_QUOTA_TCP] = 4,
+							[LB_QUOTA_TCP_BIRTHS] = 1,
+							[LB_QUOTA_UDP] = 3,
+							[LB_QUOTA_CLIENTS] = 2}};
+
+	(void)dp;
+	return &usage;
+}
+
+int dataplane_notes(struct dataplane *dp, uint64_t *out)
+{
+	(void)dp;
+	for (int i = 0; i < LB_NOTE_COUNT; i++)
+		out[i] = (uint64_t)i;
+	return 0;
+}
+
+const char *dataplane_note_name(enum lb_note note)
+{
+	return note == LB_NOTE_CLIENT_UNTRACKED ? "client_untracked" : "other";
+}
+
+const char *dataplane_note_text(enum lb_note note)
+{
+	(void)note;
+	return "no room";
+}
+
 /* ---- a place with an API in it ---- */
 
 struct place {
@@ -215,6 +323,8 @@ static void set_state(void)
 
 		backend->index = (uint32_t)i + 1;
 		backends[backend->index].counter = (uint16_t)(i + 1);
+		/* web3 went down since its flows began. */
+		backends[backend->index].status = LB_STATUS(i == 2 ? 8 : 7, 0, LB_BACKEND_USABLE);
 		backend->hop = (struct next_hop){.resolved = true, .ifindex = 1};
 		backend->health = HEALTH_UP;
 		strcpy(backend->reason, "connected in 0.4 ms");

@@ -17,7 +17,10 @@ static const struct api_case {
 	 "{\"version\": \"0.\", \"uptime_s\": 61, \"pin_dir\": \"/sys/fs/bpf/lbd\","
 	 " \"interfaces\": [{\"interface\": \"eth0\", \"mode\": \"generic\"}], \"services\": 2,"
 	 " \"pools\": 2, \"backends\": 4, \"backends_up\": 2, \"overrides\": 2,"
-	 " \"totals\": {\"packets\": 48, \"bytes\": 4800, \"dropped_packets\": 7}}",
+	 " \"totals\": {\"packets\": 48, \"bytes\": 4800, \"dropped_packets\": 7},"
+	 " \"flow_table\": {\"entries\": 7, \"limit\": 1000}, \"client_table\":"
+	 " {\"entries\": 2, \"limit\": 500}, \"untracked\": [{\"count\": 0}, {\"count\": 1},"
+	 " {\"what\": \"client_untracked\", \"count\": 2, \"meaning\": \"no room\"}]}",
 	 NULL},
 	{"GET", "/v1/services", NULL, 200,
 	 "{\"services\": [{\"name\": \"dns\", \"new_flows\": null}, {\"name\": \"http\","
@@ -56,8 +59,61 @@ static const struct api_case {
 	 NULL},
 	{"GET", "/v1/pools/web/backends/web2", NULL, 200,
 	 "{\"admin\": \"drain\", \"effective_weight\": 0, \"left\": {\"flows\": 0,"
-	 " \"clients\": 0, \"slots\": 0}}",
+	 " \"clients\": 0, \"slots\": 0, \"complete\": true}, \"drain\": {\"mode\": \"flows\","
+	 " \"deadline\": null, \"deadline_passed\": false, \"moved\": null, \"done\": true}}",
 	 NULL},
+	/* flows and clients */
+	{"GET", "/v1/flows", NULL, 200,
+	 "{\"flows\": [{\"proto\": \"tcp\", \"source\": \"198.51.100.1:40000\", \"destination\":"
+	 " \"192.0.2.10:80\", \"pool\": \"web\", \"backend\": \"web1\", \"state\": \"open\","
+	 " \"kind\": \"flow\", \"age_s\": 0, \"live\": true}, {\"backend\": \"web2\", \"age_s\":"
+	 " 107, \"live\": true}, {\"backend\": \"web3\", \"live\": false}, {\"source\":"
+	 " \"[2001:f01::]:40003\", \"backend\": null, \"state\": \"opening\", \"kind\": "
+	 "\"birth\"}],"
+	 " \"cut\": false, \"next\": null}",
+	 NULL},
+	{"GET", "/v1/flows?backend=web/web2", NULL, 200,
+	 "{\"flows\": [{\"backend\": \"web2\"}], \"cut\": false}", NULL},
+	{"GET", "/v1/flows?pool=dns", NULL, 200, "{\"flows\": []}", NULL},
+	{"GET", "/v1/flows?source=198.51.100.2", NULL, 200,
+	 "{\"flows\": [{\"backend\": \"web2\"}]}", NULL},
+	{"GET", "/v1/flows?source=198.51.100.0/30", NULL, 200, "{\"flows\": [{}, {}, {}]}", NULL},
+	{"GET", "/v1/flows?source=2001:f00::/28", NULL, 200, "{\"flows\": [{\"kind\": \"birth\"}]}",
+	 NULL},
+	{"GET", "/v1/flows?older=1m&younger=3m", NULL, 200,
+	 "{\"flows\": [{\"backend\": \"web2\"}]}", NULL},
+	{"GET", "/v1/flows?limit=3", NULL, 200,
+	 "{\"flows\": [{}, {}, {}], \"cut\": true, \"next\": null}", NULL},
+	{"GET", "/v1/flows?limit=4", NULL, 200, "{\"flows\": [{}, {}, {}, {}], \"cut\": false}",
+	 NULL},
+	{"GET", "/v1/flows?cursor=0.1", NULL, 200,
+	 "{\"flows\": [{\"backend\": \"web3\"}, {}], \"next\": null}", NULL},
+	{"GET", "/v1/flows?cursor=0.1x", NULL, 400, "{\"error\": {\"code\": \"usage\"}}", NULL},
+	{"GET", "/v1/flows?limit=0", NULL, 400, "{\"error\": {\"message\": \"limit\"}}", NULL},
+	{"GET", "/v1/flows?older=soon", NULL, 400, "{\"error\": {\"message\": \"older\"}}", NULL},
+	{"GET", "/v1/flows?source=x", NULL, 400, "{\"error\": {\"message\": \"source\"}}", NULL},
+	{"GET", "/v1/flows?backend=web2", NULL, 400, "{\"error\": {\"message\": \"POOL/NAME\"}}",
+	 NULL},
+	{"GET", "/v1/flows?backend=web/web9", NULL, 404, "{\"error\": {}}", NULL},
+	{"GET", "/v1/flows?pool=wbe", NULL, 404, "{\"error\": {\"hint\": \"mean web?\"}}", NULL},
+	{"GET", "/v1/flows?limt=3", NULL, 400, "{\"error\": {\"hint\": \"mean limit?\"}}", NULL},
+	{"GET", "/v1/pools/web/clients", NULL, 200,
+	 "{\"clients\": [{\"address\": \"198.51.100.0/24\", \"owner\": \"web1\", \"fallback\":"
+	 " \"web3\", \"changed\": true, \"idle_s\": 10, \"known\": true, \"live\": true}],"
+	 " \"cut\": false, \"next\": null}",
+	 NULL},
+	{"GET", "/v1/pools/wbe/clients", NULL, 404, "{\"error\": {\"hint\": \"mean web?\"}}", NULL},
+	{"DELETE", "/v1/pools/web/clients/198.51.100.77", NULL, 200,
+	 "{\"dry_run\": false, \"changes\": [{\"change\": \"forget client\", \"object\":"
+	 " \"web/198.51.100.0/24\"}]}",
+	 NULL},
+	{"DELETE", "/v1/pools/web/clients/198.51.7.1?dry_run=1", NULL, 200, "{\"dry_run\": true}",
+	 NULL},
+	{"DELETE", "/v1/pools/web/clients/198.51.7.1", NULL, 404,
+	 "{\"error\": {\"code\": \"not_found\"}}", NULL},
+	{"DELETE", "/v1/pools/web/clients/x", NULL, 400,
+	 "{\"error\": {\"message\": \"bad address\"}}", NULL},
+	{"PATCH", "/v1/pools/web/clients/198.51.100.7", "{}", 405, "{\"error\": {}}", NULL},
 	{"GET", "/v1/drops?all=0", NULL, 200,
 	 "{\"drops\": [{}, {}, {}, {}, {\"verdict\": \"drop_ttl\", \"packets\": 7, \"bytes\": 700,"
 	 " \"meaning\": \"time is up\", \"action\": \"drop\"}, {}, {}, {}]}",

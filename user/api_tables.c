@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * api_tables: the API's lists of flows and clients, and forgetting a client.
+ *
+ * The tables may hold millions of entries, and the event loop must not wait for that: a request
+ * reads some of them, and its answer says where to go on (`next`, to be sent back as `cursor`).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_call.h"
+#include "api_json.h"
+#include "duration.h"
+#include "find.h"
+#include "log.h"
+
+enum {
+	LIMIT_DEFAULT = 1000,
+	LIMIT_MAX = 1000000,
+	/* What one request reads and tells at most: some 10 ms. */
+	READ_MAX = 8 * DATAPLANE_BATCH_MAX,
+	FOUND_MAX = DATAPLANE_BATCH_MAX,
+	TICK_SHIFT = 30,
+};
+
+static struct dataplane *dataplane_of(const struct call *call)
+{
+	return controller_dataplane(call->state->controller);
+}
+
+/* ---- what is asked ---- */
+
+struct filter {
+	const struct pool *pool;       /* NULL: any */
+	const struct backend *backend; /* NULL: any */
+	struct prefix source;          /* family 0: any */
+	uint64_t older_ms, younger_ms; /* 0: any */
+	size_t limit;
+	struct dataplane_cursor cursor;
+};
+
+static int bad_parameter(struct call *call, const char *name, const char *what)
+{
+	return fault_set(&call->fault, FAULT_USAGE, "%s: parameter %s: \"%s\" is no %s",
+			 call->request->path, name, call_parameter(call, name), what);
+}
+
+static int parse_count(struct call *call, const char *name, size_t most, size_t *out)
+{
+	const char *text = call_parameter(call, name);
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+
+	if (!text)
+		return 0;
+	*out = digits && digits < 9 && !text[digits] ? strtoul(text, NULL, 10) : 0;
+	return *out && *out <= most ? 0 : bad_parameter(call, name, "number in range");
+}
+
+static int parse_time(struct call *call, const char *name, uint64_t *out)
+{
+	const char *text = call_parameter(call, name);
+
+	return !text || duration_parse(text, out) ? 0 : bad_parameter(call, name, "time");
+}
+
+static int parse_cursor(struct call *call, struct dataplane_cursor *cursor)
+{
+	const char *text = call_parameter(call, "cursor");
+	int end = 0;
+
+	if (!text)
+		return 0;
+	if (sscanf(text, "%" SCNu32 ".%" SCNu32 "%n", &cursor->table, &cursor->bucket, &end) != 2 ||
+	    text[end])
+		return bad_parameter(call, "cursor", "answer of a request before");
+	return 0;
+}
+
+static int parse_source(struct call *call, struct prefix *out)
+{
+	const char *text = call_parameter(call, "source");
+	struct addr addr;
+
+	if (!text || prefix_parse(text, out, NULL) == 0)
+		return 0;
+	if (addr_parse(text, &addr, NULL) != 0)
+		return bad_parameter(call, "source", "address or prefix");
+	*out = (struct prefix){.addr = addr, .length = addr.family == 4 ? 32 : 128};
+	return 0;
+}
+
+/* POOL/NAME. */
+static int parse_backend(struct call *call, struct filter *filter)
+{
+	const char *text = call_parameter(call, "backend"), *slash;
+	char pool[MODEL_NAME_SIZE];
+
+	if (!text)
+		return 0;
+	slash = strchr(text, '/');
+	if (!slash || (size_t)(slash - text) >= sizeof(pool))
+		return bad_parameter(call, "backend", "POOL/NAME");
+	snprintf(pool, sizeof(pool), "%.*s", (int)(slash - text), text);
+	filter->pool = find_pool(call_model(call), pool, "listing its flows", &call->fault);
+	if (!filter->pool)
+		return -1;
+	filter->backend = find_backend(filter->pool, slash + 1, "listing its flows", &call->fault);
+	return filter->backend ? 0 : -1;
+}
+
+static int parse_filter(struct call *call, struct filter *filter)
+{
+	const char *pool = call_parameter(call, "pool");
+
+	*filter = (struct filter){.limit = LIMIT_DEFAULT};
+	if (pool) {
+		filter->pool = find_pool(call_model(call), pool, "listing its flows", &call->fault);
+		if (!filter->pool)
+			return -1;
+	}
+	if (parse_backend(call, filter) != 0 || parse_source(call, &filter->source) != 0 ||
+	    parse_time(call, "older", &filter->older_ms) != 0 ||
+	    parse_time(call, "younger", &filter->younger_ms) != 0 ||
+	    parse_count(call, "limit", LIMIT_MAX, &filter->limit) != 0)
+		return -1;
+	return parse_cursor(call, &filter->cursor);
+}
+
+/* ---- indices to names ---- */
+
+struct names {
+	const struct pool **pools;
+	const struct backend **backends;
+	uint32_t pool_limit, backend_limit;
+};
+
+static void names_free(struct names *names)
+{
+	free(names->pools);
+	free(names->backends);
+}
+
+static int names_make(struct call *call, struct names *names)
+{
+	const struct lb_limits *limits = &dataplane_settings(dataplane_of(call))->limits;
+	const struct model *model = call_model(call);
+
+	names->pool_limit = limits->services;
+	names->backend_limit = limits->backends;
+	names->pools = calloc(limits->services + 1UL, sizeof(*names->pools));
+	names->backends = calloc(limits->backends + 1UL, sizeof(*names->backends));
+	if (!names->pools || !names->backends)
+		return fault_set(&call->fault, FAULT_FAILED, "%s: answering: out of memory",
+				 call->request->path);
+	for (size_t p = 0; p < model->pool_count; p++) {
+		const struct pool *pool = model->pools[p];
+
+		if (pool->index && pool->index <= limits->services)
+			names->pools[pool->index] = pool;
+		for (size_t b = 0; b < pool->backend_count; b++) {
+			uint32_t index = pool->backends[b]->index;
+
+			if (index && index <= limits->backends)
+				names->backends[index] = pool->backends[b];
+		}
+	}
+	return 0;
+}
+
+static json_t *pool_name(const struct names *names, uint32_t index)
+{
+	return index <= names->pool_limit && names->pools[index]
+		       ? json_string(names->pools[index]->name)
+		       : json_null();
+}
+
+/* Null for a backend that is gone. */
+static json_t *backend_name(const struct names *names, uint32_t index)
+{
+	return index <= names->backend_limit && names->backends[index]
+		       ? json_string(names->backends[index]->name)
+		       : json_null();
+}
+
+static uint64_t backend_status(struct call *call, const struct names *names, uint32_t index)
+{
+	return index <= names->backend_limit ? dataplane_backends(dataplane_of(call))[index].status
+					     : 0;
+}
+
+/* Ticks since the entry was seen. A packet may have stored a later one than `now`. */
+static uint32_t age_of(uint32_t seen, uint32_t now)
+{
+	int32_t age = (int32_t)(now - (seen & ~LB_DOOMED));
+
+	return age < 0 ? 0 : (uint32_t)age;
+}
+
+static uint64_t ticks_ms(uint32_t ticks)
+{
+	return ((uint64_t)ticks << TICK_SHIFT) / 1000000;
+}
+
+/* ---- flows ---- */
+
+/* As the packet program judges it (entry_live in bpf/flow_table.h). */
+static bool flow_live(struct call *call, const struct names *names,
+		      const struct dataplane_flow *flow, uint32_t now)
+{
+	const struct lb_flow *entry = &flow->entry;
+	const struct lb_pool *pool;
+	uint64_t status = backend_status(call, names, entry->backend);
+	uint32_t idle;
+
+	if (entry->seen & LB_DOOMED || entry->pool > names->pool_limit ||
+	    !(status & LB_BACKEND_USABLE) || LB_STATUS_INCARNATION(status) != entry->incarnation)
+		return false;
+	pool = &dataplane_pools(dataplane_of(call))[entry->pool];
+	idle = flow->proto == IPPROTO_UDP     ? pool->idle_udp
+	       : entry->state == LB_FLOW_OPEN ? pool->idle_tcp
+					      : pool->idle_closing;
+	return age_of(entry->seen, now) <= idle;
+}
+
+static bool flow_wanted(const struct filter *filter, const struct dataplane_flow *flow,
+			uint32_t now)
+{
+	const struct prefix *source = &filter->source;
+	uint64_t age_ms = ticks_ms(age_of(flow->entry.seen, now));
+	struct addr masked;
+
+	if ((filter->pool && filter->pool->index != flow->entry.pool) ||
+	    (filter->backend && filter->backend->index != flow->entry.backend) ||
+	    (filter->older_ms && age_ms < filter->older_ms) ||
+	    (filter->younger_ms && age_ms >= filter->younger_ms))
+		return false;
+	if (!source->addr.family)
+		return true;
+	if (source->addr.family != flow->source.family)
+		return false;
+	masked = addr_mask(&flow->source, source->length);
+	return addr_equal(&masked, &source->addr);
+}
+
+static json_t *end_json(const struct addr *addr, uint16_t port)
+{
+	char text[ADDR_TEXT_SIZE], out[ADDR_TEXT_SIZE + 16];
+
+	addr_format(addr, text);
+	snprintf(out, sizeof(out), addr->family == 6 ? "[%s]:%u" : "%s:%u", text, port);
+	return json_string(out);
+}
+
+static json_t *flow_json(struct call *call, const struct names *names,
+			 const struct dataplane_flow *flow, uint32_t now)
+{
+	static const char *const states[] = {
+		[LB_FLOW_OPENING] = "opening",
+		[LB_FLOW_OPEN] = "open",
+		[LB_FLOW_CLOSING] = "closing",
+	};
+	const struct lb_flow *entry = &flow->entry;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:I, s:b}", "proto",
+			 flow->proto == IPPROTO_UDP ? "udp" : "tcp", "source",
+			 end_json(&flow->source, flow->source_port), "destination",
+			 end_json(&flow->destination, flow->destination_port), "pool",
+			 pool_name(names, entry->pool), "backend",
+			 backend_name(names, entry->backend), "state",
+			 entry->state <= LB_FLOW_CLOSING ? states[entry->state] : "unknown", "kind",
+			 flow->birth ? "birth" : "flow", "age_s",
+			 (json_int_t)(ticks_ms(age_of(entry->seen, now)) / 1000), "live",
+			 flow_live(call, names, flow, now));
+}
+
+/* ---- clients ---- */
+
+static bool client_live(struct call *call, const struct dataplane_client *client, uint32_t now)
+{
+	const struct lb_pool *pool = &dataplane_pools(dataplane_of(call))[client->pool];
+	uint32_t idle = client->record.known ? pool->client_life : pool->idle_closing;
+
+	return !(client->record.seen & LB_DOOMED) && age_of(client->record.seen, now) <= idle;
+}
+
+static json_t *client_json(struct call *call, const struct names *names, const struct pool *pool,
+			   const struct dataplane_client *client, uint32_t now)
+{
+	uint32_t word = LB_CLIENT_WORD(client->record.pair);
+	const struct prefix prefix = {.addr = client->address,
+				      .length = client->address.family == 4 ? pool->prefix_v4
+									    : pool->prefix_v6};
+	char address[PREFIX_TEXT_SIZE];
+
+	return json_pack(
+		"{s:s, s:o, s:o, s:b, s:I, s:b, s:b}", "address", prefix_format(&prefix, address),
+		"owner", backend_name(names, LB_SLOT_OWNER(word)), "fallback",
+		backend_name(names, LB_SLOT_FALLBACK(word)), "changed", !!(word & LB_SLOT_CHANGED),
+		"idle_s", (json_int_t)(ticks_ms(age_of(client->record.seen, now)) / 1000), "known",
+		client->record.known != 0, "live", client_live(call, client, now));
+}
+
+/* ---- lists ---- */
+
+/* What a request has read so far. */
+struct listing {
+	struct call *call;
+	struct filter filter;
+	struct names names;
+	uint32_t now;
+	json_t *list;
+	bool cut; /* there is more, and the limit is reached */
+	size_t read;
+};
+
+static bool list_full(const struct listing *listing)
+{
+	return json_array_size(listing->list) >= listing->filter.limit;
+}
+
+/* NULL: an entry that is not wanted. */
+typedef json_t *(*list_item)(const struct listing *listing, const void *entry);
+
+static void list_add(struct listing *listing, list_item item, const void *entries, size_t size,
+		     int count)
+{
+	for (int i = 0; i < count && !listing->cut; i++) {
+		json_t *json = item(listing, (const char *)entries + (size_t)i * size);
+
+		if (!json)
+			continue;
+		listing->cut = list_full(listing);
+		if (listing->cut)
+			json_decref(json);
+		else
+			json_array_append_new(listing->list, json);
+	}
+}
+
+static json_t *flow_item(const struct listing *listing, const void *entry)
+{
+	return flow_wanted(&listing->filter, entry, listing->now)
+		       ? flow_json(listing->call, &listing->names, entry, listing->now)
+		       : NULL;
+}
+
+static json_t *client_item(const struct listing *listing, const void *entry)
+{
+	const struct dataplane_client *client = entry;
+	const struct pool *pool = listing->filter.pool;
+
+	return client->pool == pool->index
+		       ? client_json(listing->call, &listing->names, pool, client, listing->now)
+		       : NULL;
+}
+
+/* 0 or a negative errno. */
+static int list_read(struct listing *listing, bool flows)
+{
+	struct dataplane *dp = dataplane_of(listing->call);
+	struct dataplane_cursor *cursor = &listing->filter.cursor;
+	const uint32_t end = flows ? DATAPLANE_FLOW_TABLES : DATAPLANE_CLIENT_TABLES;
+	const size_t size = flows ? sizeof(struct dataplane_flow) : sizeof(struct dataplane_client);
+	void *entries = malloc(size * DATAPLANE_BATCH_MAX);
+	int count = entries ? 0 : -ENOMEM;
+
+	while (count >= 0 && cursor->table < end && !listing->cut && listing->read < READ_MAX &&
+	       json_array_size(listing->list) < FOUND_MAX) {
+		count = flows ? dataplane_flows_read(dp, cursor, entries, DATAPLANE_BATCH_MAX)
+			      : dataplane_clients_read(dp, cursor, entries, DATAPLANE_BATCH_MAX);
+		list_add(listing, flows ? flow_item : client_item, entries, size, count);
+		listing->read += count > 0 ? (size_t)count : 0;
+	}
+	free(entries);
+	return count < 0 ? count : 0;
+}
+
+static json_t *next_json(const struct listing *listing, bool flows)
+{
+	const struct dataplane_cursor *cursor = &listing->filter.cursor;
+	char text[32];
+
+	if (listing->cut ||
+	    cursor->table >= (flows ? DATAPLANE_FLOW_TABLES : DATAPLANE_CLIENT_TABLES))
+		return json_null();
+	snprintf(text, sizeof(text), "%" PRIu32 ".%" PRIu32, cursor->table, cursor->bucket);
+	return json_string(text);
+}
+
+static int list_answer(struct listing *listing, bool flows)
+{
+	struct call *call = listing->call;
+	int err;
+
+	if (names_make(call, &listing->names) != 0) {
+		names_free(&listing->names);
+		return -1;
+	}
+	listing->now = dataplane_tick();
+	listing->list = json_array();
+	err = list_read(listing, flows);
+	names_free(&listing->names);
+	if (err) {
+		json_decref(listing->list);
+		return fault_set(&call->fault, fault_code_of_errno(-err),
+				 "%s: reading the table: %s", call->request->path, strerror(-err));
+	}
+	return call_answer(call,
+			   json_pack("{s:o, s:b, s:o}", flows ? "flows" : "clients", listing->list,
+				     "cut", listing->cut, "next", next_json(listing, flows)));
+}
+
+int api_get_flows(struct call *call)
+{
+	struct listing listing = {.call = call};
+
+	return parse_filter(call, &listing.filter) == 0 ? list_answer(&listing, true) : -1;
+}
+
+int api_get_clients(struct call *call)
+{
+	struct listing listing = {.call = call};
+
+	if (parse_filter(call, &listing.filter) != 0)
+		return -1;
+	listing.filter.pool =
+		find_pool(call_model(call), call->args[0], "listing its clients", &call->fault);
+	return listing.filter.pool ? list_answer(&listing, false) : -1;
+}
+
+/* ---- forgetting ---- */
+
+static int forget(struct call *call, const struct pool *pool, const struct prefix *client,
+		  bool dry_run)
+{
+	char text[PREFIX_TEXT_SIZE], object[MODEL_NAME_SIZE + PREFIX_TEXT_SIZE];
+	int err = dry_run ? 0
+			  : dataplane_client_forget(dataplane_of(call), pool->index, &client->addr);
+
+	prefix_format(client, text);
+	if (err == -ENOENT) {
+		fault_set(&call->fault, FAULT_NOT_FOUND,
+			  "client %s: forgetting it: pool %s does "
+			  "not know it",
+			  text, pool->name);
+		return fault_hint(&call->fault, "`lbctl client list %s` shows whom it knows",
+				  pool->name);
+	}
+	if (err)
+		return fault_set(&call->fault, fault_code_of_errno(-err),
+				 "client %s: forgetting it: %s", text, strerror(-err));
+	if (!dry_run)
+		log_info("%s: forget client %s of pool %s", call->request->who, text, pool->name);
+	snprintf(object, sizeof(object), "%s/%s", pool->name, text);
+	return call_answer(call,
+			   json_pack("{s:b, s:[{s:s, s:s, s:s}]}", "dry_run", dry_run, "changes",
+				     "change", "forget client", "object", object, "detail", ""));
+}
+
+int api_forget_client(struct call *call)
+{
+	const struct pool *pool =
+		find_pool(call_model(call), call->args[0], "forgetting a client", &call->fault);
+	struct prefix client;
+	const char *why;
+	bool dry_run;
+
+	if (!pool || call_flag(call, "dry_run", &dry_run) != 0)
+		return -1;
+	if (addr_parse(call->args[1], &client.addr, &why) != 0)
+		return fault_set(&call->fault, FAULT_USAGE, "client \"%s\": bad address: %s",
+				 call->args[1], why);
+	client.length = client.addr.family == 4 ? pool->prefix_v4 : pool->prefix_v6;
+	client.addr = addr_mask(&client.addr, client.length);
+	return forget(call, pool, &client, dry_run);
+}
