@@ -167,6 +167,8 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	if (ctl_text(backend, "held_until")[0])
 		ctl_line("held down", "until %s (short lives in a row: %" PRIu64 ")",
 			 ctl_text(backend, "held_until"), ctl_integer(backend, "short_lives"));
+	if (json_is_object(json_object_get(backend, "agent")))
+		ctl_line("agent says", "%s", ctl_text(json_object_get(backend, "agent"), "said"));
 	ctl_line("since", "%s", ctl_text(backend, "since"));
 	ctl_line("last check", "%s", ctl_text(backend, "last_check"));
 	ctl_line("next hop", "%s", hop[0] ? hop : "none");

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent_words.h"
 #include "health.h"
 #include "health_round.h"
 #include "log.h"
@@ -43,11 +44,15 @@ struct agent {
 	bool pending;       /* there is a verdict that is not told yet */
 	struct check_result verdict;
 	char reason[128];          /* the verdict's */
+	char agent_reason[176];    /* why it is down, if the agent says so */
 	sd_event_source *patience; /* ends the round; NULL until it is needed */
+	struct agent_says says;
 	struct prober *prober;
+	struct prober *asker; /* of the backend's own agent */
 	struct neighbour_watch *watch;
 	bool heard_check;
 	bool heard_hop;
+	bool heard_agent;
 };
 
 struct agents {
@@ -107,6 +112,7 @@ static void agent_free(struct agent *agent)
 	agent->owner->pending_count -= agent->pending;
 	sd_event_source_disable_unref(agent->patience);
 	prober_free(agent->prober);
+	prober_free(agent->asker);
 	neighbour_watch_free(agent->watch);
 	shared_check_drop(agent->shared);
 	free(agent);
@@ -131,11 +137,19 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Down if either says so. Where only the agent is asked, it is up until that says otherwise. */
+static enum health_state verdict_of(const struct agent *agent)
+{
+	if (agent->says.down)
+		return HEALTH_DOWN;
+	return agent->prober ? agent->health.state : HEALTH_UP;
+}
+
 static void tell(struct agent *agent, const struct check_result *result)
 {
 	struct agents *agents = agent->owner;
 
-	agent->told = agent->health.state;
+	agent->told = verdict_of(agent);
 	agents->pending_count -= agent->pending;
 	agent->pending = false;
 	agent->turned_ms = 0;
@@ -176,7 +190,7 @@ static uint64_t turn_ms(struct agent *const *items, size_t count)
 static struct round_member member_of(const struct agent *agent, uint64_t turned_ms)
 {
 	return (struct round_member){
-		.wanted = agent->wanted,
+		.wanted = agent->wanted && agent->says.admin == ADMIN_READY,
 		.backup = agent->backup,
 		.up = agent->told == HEALTH_UP && agent->resolved,
 		.pending = agent->pending,
@@ -263,7 +277,7 @@ static void put_off(struct agent *agent, const struct check_result *result)
 		return;
 	}
 	/* The reason is that of the verdict, not of a result that may be about to undo it. */
-	if (!agent->pending || result->good == (agent->health.state == HEALTH_UP)) {
+	if (!agent->pending || result->good == (verdict_of(agent) == HEALTH_UP)) {
 		agent->verdict = *result;
 		snprintf(agent->reason, sizeof(agent->reason), "%s", result->reason);
 	}
@@ -276,7 +290,25 @@ static void put_off(struct agent *agent, const struct check_result *result)
 /* Not what was unknown, nor what stays as it is. */
 static bool may_wait(const struct agent *agent)
 {
-	return agent->told != HEALTH_UNKNOWN && agent->health.state != agent->told;
+	return agent->told != HEALTH_UNKNOWN && verdict_of(agent) != agent->told;
+}
+
+/* After a result: tells what follows from it, now or when the round is over. */
+static void judged(struct agent *agent, const struct check_result *result)
+{
+	uint64_t turned_ms = agent->turned_ms ? agent->turned_ms : agent->heard_ms;
+
+	if (may_wait(agent)) {
+		agent->turned_ms = turned_ms;
+		put_off(agent, result);
+	} else {
+		tell(agent, result);
+		/* It may be about to turn. A hold-down is no hope. */
+		if ((result->good ? HEALTH_UP : HEALTH_DOWN) != agent->told &&
+		    !agent->health.held_until_ms)
+			agent->turned_ms = turned_ms;
+	}
+	round_look(agent->owner, agent->pool);
 }
 
 static void on_result(void *context, bool good, const char *reason, uint32_t duration_us)
@@ -293,19 +325,35 @@ static void on_result(void *context, bool good, const char *reason, uint32_t dur
 	if (health->held_until_ms > agent->heard_ms)
 		result.held_for_ms = health->held_until_ms - agent->heard_ms;
 	result.short_lives = health->short_lives;
-	if (may_wait(agent)) {
-		if (!agent->turned_ms)
-			agent->turned_ms = agent->heard_ms;
-		put_off(agent, &result);
-	} else {
-		uint64_t turned_ms = agent->turned_ms ? agent->turned_ms : agent->heard_ms;
+	/* Of the two, the agent's reason is why it is down. */
+	if (agent->says.down && health->state == HEALTH_UP)
+		result.reason = agent->agent_reason;
+	judged(agent, &result);
+}
 
-		tell(agent, &result);
-		/* It may be about to turn. A hold-down is no hope. */
-		if ((good ? HEALTH_UP : HEALTH_DOWN) != agent->told && !health->held_until_ms)
-			agent->turned_ms = turned_ms;
-	}
-	round_look(agent->owner, agent->pool);
+/* The agent's word. If it says nothing, what it said before stands. */
+static void on_agent_result(void *context, bool good, const char *reason, uint32_t duration_us)
+{
+	struct agent *agent = context;
+	const struct agents_listener *listener = &agent->owner->listener;
+	struct check_result result = {.duration_us = duration_us};
+	char line[160];
+
+	agent->heard_agent = true;
+	if (!good || !agent_words_take(reason, &agent->says))
+		snprintf(line, sizeof(line), "%s%s", good ? "no word of it is known: " : "",
+			 reason);
+	else
+		snprintf(line, sizeof(line), "%s", reason);
+	listener->said(listener->context, agent->pool, agent->backend, &agent->says, line);
+	if (verdict_of(agent) == agent->told)
+		return;
+	if (!agent->prober)
+		agent->heard_ms = now_ms();
+	result.good = verdict_of(agent) == HEALTH_UP;
+	snprintf(agent->agent_reason, sizeof(agent->agent_reason), "the agent: %s", line);
+	result.reason = agent->agent_reason;
+	judged(agent, &result);
 }
 
 static void on_hop(void *context, const struct next_hop *hop)
@@ -347,6 +395,15 @@ static struct agent *agent_create(struct agents *agents, const struct model *mod
 		agent->prober = prober_create(agents->probers, &agent->shared->check, &target,
 					      on_result, agent);
 		if (!agent->prober)
+			goto fail;
+	}
+	if (pool->check.agent) {
+		target = (struct probe_target){agent->address, pool->check.agent, agent->pool,
+					       agent->backend};
+		agent->says = backend->agent;
+		agent->asker = prober_create_agent(agents->probers, &agent->shared->check, &target,
+						   on_agent_result, agent);
+		if (!agent->asker)
 			goto fail;
 	}
 	return agent;
@@ -431,7 +488,8 @@ bool agents_all_heard(const struct agents *agents)
 	for (size_t i = 0; i < agents->count; i++) {
 		const struct agent *agent = agents->items[i];
 
-		if (!agent->heard_hop || (agent->prober && !agent->heard_check))
+		if (!agent->heard_hop || (agent->prober && !agent->heard_check) ||
+		    (agent->asker && !agent->heard_agent))
 			return false;
 	}
 	return true;

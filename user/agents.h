@@ -29,6 +29,9 @@ struct agents_listener {
 	void *context;
 	void (*checked)(void *context, const char *pool, const char *backend,
 			enum health_state health, const struct check_result *result);
+	/* `line`: what the agent said, or why it said nothing. */
+	void (*said)(void *context, const char *pool, const char *backend,
+		     const struct agent_says *says, const char *line);
 	void (*moved)(void *context, const char *pool, const char *backend,
 		      const struct next_hop *hop);
 };

@@ -46,7 +46,7 @@ const char *api_decided_by_name(uint32_t decided_by)
 bool api_backend_up(const struct pool *pool, const struct backend *backend)
 {
 	return backend_usable(pool, backend) &&
-	       (backend->health == HEALTH_UP || pool->check.type == CHECK_NONE);
+	       (backend->health == HEALTH_UP || !pool_checks(pool));
 }
 
 /* New UDP flows are seen only where every flow is tracked: a zero would look like a fact. */
@@ -140,6 +140,16 @@ static json_int_t fair_slots(const struct pool *pool, const struct backend *back
 			    total);
 }
 
+/* What its agent says; null: it has none. */
+static json_t *agent_json(const struct pool *pool, const struct backend *backend)
+{
+	if (!pool->check.agent)
+		return json_null();
+	return json_pack("{s:s, s:s, s:i, s:s}", "admin", admin_name(backend->agent.admin),
+			 "health", backend->agent.down ? "down" : "up", "weight_percent",
+			 100 - backend->agent.weight_less, "said", backend->agent_line);
+}
+
 json_t *api_json_backend(const struct model *model, const struct pool *pool,
 			 const struct backend *backend, const struct lb_counter *counter)
 {
@@ -147,7 +157,7 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:I, s:I, s:b, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, "
-		"s:o, s:o, s:o, s:o, s:s, s:o, s:I}",
+		"s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:o}",
 		"pool", pool->name, "name", backend->name, "address",
 		addr_format(&backend->address, address), "port",
 		backend->port ? json_integer(backend->port) : json_null(), "weight",
@@ -161,7 +171,8 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 		new_flows(api_new_flows_counted(model, pool), counter), "left", left_json(backend),
 		"drain", drain_json(pool, backend), "next_hop", next_hop_json(&backend->hop), "why",
 		backend_why(pool, backend, why), "held_until", json_time(backend->held_until_ms),
-		"short_lives", (json_int_t)backend->short_lives);
+		"short_lives", (json_int_t)backend->short_lives, "agent",
+		agent_json(pool, backend));
 }
 
 static json_int_t count_up(const struct pool *pool)

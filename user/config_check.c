@@ -269,7 +269,7 @@ const struct key schema_check_keys[] = {
 	{"key", KEY_CUSTOM, .read = read_key},
 	{"send", KEY_CUSTOM, .read = read_send},
 	{"command", KEY_CUSTOM, .read = read_command},
-	{"agent", KEY_CUSTOM, .support = NOT_YET},
+	{"agent", KEY_NUMBER, KEY_FIELD(struct check, agent), .min = 1, .max = 65535},
 	{},
 };
 

@@ -219,6 +219,26 @@ static void on_checked(void *context, const char *pool_name, const char *name,
 		     model_set_backend_health(pool, backend, health, result->reason, now_ms));
 }
 
+static void on_said(void *context, const char *pool_name, const char *name,
+		    const struct agent_says *says, const char *line)
+{
+	struct controller *controller = context;
+	uint32_t suppressed;
+	struct pool *pool;
+	struct backend *backend = find_backend(controller, pool_name, name, &pool);
+	bool changed;
+
+	if (!backend)
+		return;
+	changed = backend->agent.down != says->down || backend->agent.admin != says->admin ||
+		  backend->agent.weight_less != says->weight_less;
+	backend->agent = *says;
+	snprintf(backend->agent_line, sizeof(backend->agent_line), "%s", line);
+	if (changed && log_allowed(&backend->transitions, clock_ms(CLOCK_REALTIME), &suppressed))
+		log_info("backend %s/%s: its agent says: %s", pool_name, name, line);
+	news_arrived(controller, changed);
+}
+
 static void on_moved(void *context, const char *pool_name, const char *name,
 		     const struct next_hop *hop)
 {
@@ -310,7 +330,12 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 	backend->serves = old->serves;
 	backend->serves_since_ms = old->serves_since_ms;
 	backend->held_back = old->held_back;
-	if (old_pool->check.type != pool->check.type)
+	if (pool->check.agent && old_pool->check.agent == pool->check.agent) {
+		backend->agent = old->agent;
+		memcpy(backend->agent_line, old->agent_line, sizeof(backend->agent_line));
+	}
+	if (old_pool->check.type != pool->check.type ||
+	    !old_pool->check.agent != !pool->check.agent)
 		return;
 	backend->health = old->health;
 	memcpy(backend->reason, old->reason, sizeof(backend->reason));
@@ -674,7 +699,7 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 				     struct fault *fault)
 {
 	struct controller *controller = calloc(1, sizeof(*controller));
-	const struct agents_listener listener = {controller, on_checked, on_moved};
+	const struct agents_listener listener = {controller, on_checked, on_said, on_moved};
 	char *errors = NULL;
 
 	if (!controller) {

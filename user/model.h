@@ -70,6 +70,7 @@ struct check {
 	/* Host order; 0: the backend's, else the first exact port of a TCP (for CHECK_UDP: UDP)
 	 * service of the pool. */
 	uint16_t port;
+	uint16_t agent;                    /* port of the backend's agent; 0: it has none */
 	char statuses[CHECK_TEXT_SIZE];    /* http and https: expected ones; "": 200-299 */
 	char send[CHECK_TEXT_SIZE];        /* udp */
 	char answer[CHECK_TEXT_SIZE];      /* udp: what it must contain; "": any */
@@ -81,6 +82,13 @@ struct check {
 	char certificate[CHECK_TEXT_SIZE]; /* "": none is shown */
 	char key[CHECK_TEXT_SIZE];         /* "": in the certificate's file */
 	char command[CHECK_COMMAND_SIZE];  /* exec: words, each with its NUL, and an empty one */
+};
+
+/* What a backend's agent says of it; zeroed: nothing. It stands until the agent says otherwise. */
+struct agent_says {
+	bool down;
+	enum admin_state admin;
+	uint8_t weight_less; /* percent of the weight */
 };
 
 /* The outcome of next-hop resolution for a backend: where its packets leave. */
@@ -116,6 +124,8 @@ struct backend {
 	uint32_t check_us;        /* that the last check took */
 	uint64_t check_failures;
 	uint64_t transition_count; /* of health */
+	struct agent_says agent;
+	char agent_line[128]; /* its last one, or why there was none */
 	struct next_hop hop;
 	uint32_t index;          /* in the data plane; 0: not published yet */
 	uint32_t slots;          /* of its pool's table, as published */
@@ -225,6 +235,9 @@ void pool_defaults(struct pool *pool);
 bool model_set_backend_health(struct pool *pool, struct backend *backend, enum health_state health,
 			      const char *reason, uint64_t now_ms);
 
+/* Whether the health of its backends is known: there is a check, or an agent. */
+bool pool_checks(const struct pool *pool);
+
 /* The mode that follows from how many backends, but for backups, are ready and have a weight, how
  * many of those are up and reachable, and how many backups are. */
 enum pool_mode pool_mode_of(uint32_t wanted, uint32_t up, uint32_t backups_up,
@@ -234,6 +247,8 @@ void pool_reconsider(struct pool *pool, uint64_t now_ms);
 
 /* Owner of slots: ready, up (or no check configured, or panic), resolved, weight above 0, and no
  * backup unless those are used. */
+/* The operator's word or the agent's, whichever keeps more away. */
+enum admin_state backend_admin(const struct backend *backend);
 bool backend_takes_new(const struct pool *pool, const struct backend *backend);
 /* May be given packets of flows that it has: not in maint, not drained for longer than the
  * deadline, resolved, and not down unless the pool keeps (on_down). */

@@ -103,7 +103,9 @@ static json_t *check_json(const struct check *check)
 {
 	json_t *json = json_pack("{s:s}", "type", check_type_name(check->type));
 
-	if (!json || check->type == CHECK_NONE)
+	if (json && check->agent)
+		json_object_set_new(json, "agent", json_integer(check->agent));
+	if (!json || (check->type == CHECK_NONE && !check->agent))
 		return json;
 	json_object_update_new(json,
 			       json_pack("{s:o, s:o, s:I, s:I, s:o*}", "interval",

@@ -55,9 +55,9 @@ bool model_set_backend_health(struct pool *pool, struct backend *backend, enum h
 }
 
 /* Without a check, health is whatever was left from when there was one. */
-static bool pool_checks(const struct pool *pool)
+bool pool_checks(const struct pool *pool)
 {
-	return pool->check.type != CHECK_NONE;
+	return pool->check.type != CHECK_NONE || pool->check.agent;
 }
 
 enum pool_mode pool_mode_of(uint32_t wanted, uint32_t up, uint32_t backups_up,
@@ -70,9 +70,15 @@ enum pool_mode pool_mode_of(uint32_t wanted, uint32_t up, uint32_t backups_up,
 	return POOL_NORMAL;
 }
 
+enum admin_state backend_admin(const struct backend *backend)
+{
+	return backend->agent.admin > backend->admin ? backend->agent.admin : backend->admin;
+}
+
 static bool is_wanted(const struct backend *backend)
 {
-	return backend->admin == ADMIN_READY && backend->weight > 0;
+	return backend_admin(backend) == ADMIN_READY && backend->weight > 0 &&
+	       backend->agent.weight_less < 100;
 }
 
 static bool is_up(const struct pool *pool, const struct backend *backend)
@@ -122,7 +128,7 @@ bool backend_usable(const struct pool *pool, const struct backend *backend)
 {
 	if (backend->admin == ADMIN_DRAIN && backend->drain_over)
 		return false;
-	return backend->admin != ADMIN_MAINT && backend->hop.resolved &&
+	return backend_admin(backend) != ADMIN_MAINT && backend->hop.resolved &&
 	       (backend->health != HEALTH_DOWN || health_allows(pool, backend) ||
 		pool->on_down == ON_DOWN_KEEP);
 }
@@ -131,7 +137,7 @@ bool backend_takes_clients(const struct pool *pool, const struct backend *backen
 {
 	/* One that is kept although it is down (on_down) keeps flows, not clients. */
 	return backend_takes_new(pool, backend) ||
-	       (backend->admin == ADMIN_DRAIN && backend->weight > 0 &&
+	       (backend_admin(backend) == ADMIN_DRAIN && backend->weight > 0 &&
 		backend_drain_mode(pool, backend) == DRAIN_CLIENTS &&
 		(backend->health == HEALTH_UP || !pool_checks(pool)) &&
 		backend_usable(pool, backend));
@@ -139,8 +145,8 @@ bool backend_takes_clients(const struct pool *pool, const struct backend *backen
 
 uint32_t backend_effective_weight(const struct pool *pool, const struct backend *backend)
 {
-	uint32_t weight =
-		backend->weight - (uint32_t)((uint64_t)backend->weight * backend->held_back / 100);
+	uint64_t share = (uint64_t)(100 - backend->held_back) * (100 - backend->agent.weight_less);
+	uint32_t weight = (uint32_t)((backend->weight * share + 9999) / 10000);
 
 	return backend_takes_new(pool, backend) ? weight : 0;
 }
@@ -156,6 +162,9 @@ const char *backend_why(const struct pool *pool, const struct backend *backend,
 			 backend->hop.why[0] ? ": " : " yet", backend->hop.why);
 	else if (backend->admin != ADMIN_READY)
 		snprintf(out, BACKEND_WHY_SIZE, "%s, as it was told", admin_name(backend->admin));
+	else if (backend->agent.admin != ADMIN_READY)
+		snprintf(out, BACKEND_WHY_SIZE, "%s, says its agent",
+			 admin_name(backend->agent.admin));
 	else if (backend->weight == 0)
 		snprintf(out, BACKEND_WHY_SIZE, "its weight is 0");
 	else if (down && pool->mode == POOL_PANIC && !backend->backup)
@@ -170,6 +179,9 @@ const char *backend_why(const struct pool *pool, const struct backend *backend,
 	else if (!down && backend->held_back)
 		snprintf(out, BACKEND_WHY_SIZE, "slow start: %u%% of its weight",
 			 100 - backend->held_back);
+	else if (!down && backend->agent.weight_less)
+		snprintf(out, BACKEND_WHY_SIZE, "%u%% of its weight, says its agent",
+			 100 - backend->agent.weight_less);
 	return out;
 }
 

@@ -112,7 +112,7 @@ void probe_done(struct probe_attempt *attempt, bool good, const char *reason)
 	uint64_t now = now_us();
 	char text[REASON_SIZE];
 
-	if (good)
+	if (good && !prober->type->verbatim)
 		snprintf(text, sizeof(text), "%s in %.1f ms", reason,
 			 (now - prober->started_us) / 1000.0);
 	else
@@ -171,10 +171,10 @@ static uint32_t target_hash(const struct addr *address, uint16_t port)
 	return siphash(seed, target, sizeof(target));
 }
 
-static bool check_valid(const struct check *check)
+/* NULL if there is no such. */
+static const struct probe_type *type_of(const struct check *check)
 {
-	return (size_t)check->type < sizeof(types) / sizeof(types[0]) && types[check->type] &&
-	       check->interval_ms && check->timeout_ms;
+	return (size_t)check->type < sizeof(types) / sizeof(types[0]) ? types[check->type] : NULL;
 }
 
 /* `within_ms`: the latest start of the first probe; 0: at once. */
@@ -191,13 +191,13 @@ static int timer_add(struct prober *prober, uint32_t within_ms)
 }
 
 static struct prober *prober_add(struct probers *probers, const struct check *check,
-				 const struct probe_target *target, uint32_t within_ms,
-				 probe_result result, void *context)
+				 const struct probe_type *type, const struct probe_target *target,
+				 uint32_t within_ms, probe_result result, void *context)
 {
 	struct prober *prober;
 	int err;
 
-	if (!check_valid(check) || !target->address.family) {
+	if (!type || !check->interval_ms || !check->timeout_ms || !target->address.family) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -208,7 +208,7 @@ static struct prober *prober_add(struct probers *probers, const struct check *ch
 	prober->attempt.probers = probers;
 	prober->attempt.check = check;
 	prober->attempt.target = *target;
-	prober->type = types[check->type];
+	prober->type = type;
 	prober->interval_ms = check->interval_ms;
 	prober->result = result;
 	prober->context = context;
@@ -221,19 +221,32 @@ static struct prober *prober_add(struct probers *probers, const struct check *ch
 	return NULL;
 }
 
+static uint32_t first_within_ms(const struct check *check)
+{
+	return check->interval_ms > FIRST_MAX_MS ? FIRST_MAX_MS : check->interval_ms;
+}
+
 struct prober *prober_create(struct probers *probers, const struct check *check,
 			     const struct probe_target *target, probe_result result, void *context)
 {
-	uint32_t within_ms = check->interval_ms > FIRST_MAX_MS ? FIRST_MAX_MS : check->interval_ms;
+	return prober_add(probers, check, type_of(check), target, first_within_ms(check), result,
+			  context);
+}
 
-	return prober_add(probers, check, target, within_ms, result, context);
+struct prober *prober_create_agent(struct probers *probers, const struct check *check,
+				   const struct probe_target *target, probe_result result,
+				   void *context)
+{
+	return prober_add(probers, check, &probe_type_agent, target, first_within_ms(check), result,
+			  context);
 }
 
 struct prober *prober_once(struct probers *probers, const struct check *check,
 			   const struct probe_target *target, struct probe_steps *steps,
 			   probe_result result, void *context)
 {
-	struct prober *prober = prober_add(probers, check, target, 0, result, context);
+	struct prober *prober =
+		prober_add(probers, check, type_of(check), target, 0, result, context);
 
 	if (prober)
 		prober->steps = steps;

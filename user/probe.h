@@ -53,6 +53,12 @@ void probers_free(struct probers *probers); /* NULL is fine */
 struct prober *prober_create(struct probers *probers, const struct check *check,
 			     const struct probe_target *target, probe_result result, void *context);
 
+/* The same for the agent of the backend, at the target's port. A good result's reason is the line
+ * it said. */
+struct prober *prober_create_agent(struct probers *probers, const struct check *check,
+				   const struct probe_target *target, probe_result result,
+				   void *context);
+
 /* One probe, at once, whose steps are written to `steps`, which outlives it. */
 struct prober *prober_once(struct probers *probers, const struct check *check,
 			   const struct probe_target *target, struct probe_steps *steps,

@@ -41,6 +41,8 @@ struct probe_type {
 	/* Ends the probe under way, without an outcome, and sets `state` to NULL. Nothing to do if
 	 * there is none. */
 	void (*cancel)(struct probe_attempt *attempt);
+	/* The reason is told as it is, without the time it took. */
+	bool verbatim;
 };
 
 extern const struct probe_type probe_type_tcp;
@@ -48,6 +50,7 @@ extern const struct probe_type probe_type_udp;
 extern const struct probe_type probe_type_icmp;
 extern const struct probe_type probe_type_http; /* and https */
 extern const struct probe_type probe_type_exec;
+extern const struct probe_type probe_type_agent;
 
 /* The probe has ended, and `state` is NULL again. `reason` says how, in words; a good one is told
  * with the time it took behind it ("connected in 0.4 ms"). May free the attempt: the caller touches

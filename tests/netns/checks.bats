@@ -53,11 +53,17 @@ configuration()
 		- name: icmp
 		  check: {type: icmp}
 		  backends: [{name: web1, address: $(backend_v4 1)}, {name: six, address: "$(backend_v6 1)"}]
+		- name: agent
+		  check: {type: tcp, port: 8080, agent: 9000}
+		  backends: [{name: web1, address: $(backend_v4 1)}, {name: six, address: "$(backend_v6 1)"}]
+		- name: only
+		  check: {type: none, agent: 9000}
+		  backends: [{name: web1, address: $(backend_v4 1)}]
 		- name: exec
 		  check: {type: exec, command: [$LAB/check, two words]}
 		  backends: [{name: web1, address: $(backend_v4 1)}]
 		services:
-		$(for pool in http body https stranger misnamed distrusted unverified udp mute icmp exec; do
+		$(for pool in http body https stranger misnamed distrusted unverified udp mute icmp agent only exec; do
 			echo "- {name: $pool, listen: \"tcp://$vip4:$((++port))\", pool: $pool}"
 		done)
 	EOT
@@ -128,6 +134,15 @@ web_start()
 	wait_until 10 on web1 curl -sf -H 'Host: www.example.org' http://127.0.0.1:8080/healthz
 }
 
+# says WORD...: what the agent of web1 says, from now on.
+says() { echo "$*" >"$LAB/says"; }
+
+agent_start()
+{
+	spawn agent web1 socat TCP6-LISTEN:9000,ipv6only=0,fork,reuseaddr SYSTEM:"cat $LAB/says"
+	wait_until 10 on web1 socat -u TCP:127.0.0.1:9000 -
+}
+
 setup_file()
 {
 	lab_open
@@ -137,6 +152,8 @@ setup_file()
 	backend_add web1 1 $vip4
 	web_start
 	echo_start web1 5353 "$(backend_v4 1)" "$(backend_v6 1)"
+	says up
+	agent_start
 	cat >"$LAB/check" <<-EOF
 		#!/bin/sh
 		[ "\$1" = "two words" ] && [ \$LBD_POOL/\$LBD_BACKEND = exec/web1 ] || exit 9
@@ -243,6 +260,40 @@ becomes()
 		echo 0 >/proc/sys/net/ipv6/icmp/echo_ignore_all'
 	becomes icmp/web1 up "echo reply in"
 	becomes icmp/six up "echo reply in"
+}
+
+@test "agent: up, down, drain, maint, ready, and a weight" {
+	becomes agent/web1 up "connected in"
+	wait_until 20 backend_is agent/six agent.said up
+	wait_until 20 backend_is only/web1 health up
+	says "down # the disk is full"
+	becomes agent/web1 down "the agent: down # the disk is full"
+	becomes only/web1 down "the agent: down"
+	wait_until 10 backend_is agent/web1 effective_weight 0
+	says up
+	becomes agent/web1 up "connected in"
+	becomes only/web1 up "the agent: up"
+
+	says drain
+	wait_until 20 backend_is agent/web1 agent.admin drain
+	wait_until 10 backend_is agent/web1 effective_weight 0
+	expect "$(backend_field agent/web1 admin)" = ready "the operator's state"
+	expect "$(backend_field agent/web1 health)" = up health
+	[[ $(backend_field agent/web1 why) == "drain, says its agent" ]]
+	says maint
+	wait_until 20 backend_is agent/web1 agent.admin maint
+	says ready, weight:50%
+	wait_until 20 backend_is agent/web1 effective_weight 50
+	expect "$(backend_field agent/web1 weight)" = 100 weight
+
+	# What it said stands while it says nothing.
+	stop agent
+	wait_until 20 backend_is agent/web1 agent.said "connection refused"
+	expect "$(backend_field agent/web1 effective_weight)" = 50 "effective weight"
+	says 100%
+	agent_start
+	wait_until 20 backend_is agent/web1 effective_weight 100
+	lbctl backend list agent -o wide
 }
 
 @test "exec: the exit status and what it says; never through the API" {

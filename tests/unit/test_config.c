@@ -552,6 +552,8 @@ static void check_of_each_type(void **state)
 		"{type: icmp, interval: 3s}",
 		"{type: exec, command: [/bin/check, -v, \"two words\"], timeout: 100ms}",
 		"{type: none}",
+		"{type: none, agent: 8081, interval: 3s}",
+		"{type: tcp, port: 1, agent: 8081, fast_interval: 100ms, hold_down: 0s}",
 	};
 	char text[512];
 

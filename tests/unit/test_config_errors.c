@@ -215,7 +215,8 @@ static const struct error_case checks[] = {
 	{CHECK("type: tcp, port: ^0"), "port: '0' is out of range (1 to 65535)"},
 	{CHECK("type: tcp, via: ^tunnel"), "'tunnel' is not available in this version (available: "
 					   "direct)"},
-	{CHECK("type: tcp, ^agent: 8080"), "'agent' is not available in this version"},
+	{CHECK("type: tcp, agent: ^0"), "agent: '0' is out of range (1 to 65535)"},
+	{CHECK("type: tcp, agent: ^[1]"), "agent: expected a whole number (1 to 65535)"},
 	{V "pools: [{name: p, check: ^{type: udp, send: x}, backends: [{name: b, address: "
 	   "10.0.0.1}]}]\n"
 	   "services: [{name: s, listen: tcp://192.0.2.1:80, pool: p}]\n",
