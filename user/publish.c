@@ -181,6 +181,20 @@ static void adopt_backend(const struct publish *publish, const struct pool *pool
 	}
 }
 
+/* So that counters of traffic go on where they were. */
+static void adopt_service(const struct publish *publish, const struct model *model,
+			  struct service *service)
+{
+	const struct pool *pool = model_pool_find(model, service->pool);
+
+	for (uint32_t i = 1; pool && pool->index && i <= publish->limits.services; i++) {
+		const struct lb_service_identity *identity = &publish->services[i].identity;
+
+		if (identity->pool == pool->index && strcmp(identity->name, service->name) == 0)
+			service->index = i;
+	}
+}
+
 void publish_adopt(struct publish *publish, struct model *model)
 {
 	for (size_t p = 0; p < model->pool_count; p++) {
@@ -196,6 +210,8 @@ void publish_adopt(struct publish *publish, struct model *model)
 			adopt_backend(publish, pool, pool->backends[b]);
 		publish_table_report(publish, pool);
 	}
+	for (size_t s = 0; s < model->service_count; s++)
+		adopt_service(publish, model, model->services[s]);
 }
 
 static void settle_pool(struct publish *publish, uint32_t index, uint32_t began)

@@ -235,15 +235,20 @@ takes_slots() { (($(backend_field "$1" slots) > 0)); }
 # What the pool's table gives to whom.
 shares() { lbctl pool show web -o json | jq -c '[.table_digest, [.backends[] | [.name, .slots]]]'; }
 
+served() { lbctl service show http -o json | jq .packets; }
+
 @test "a controller that has just started tells what the data plane holds" {
 	# Its first round waits for news of this one, which take their time.
 	lbctl service add lost tcp://$vip4:8081
 	lbctl backend add lost/nowhere 10.0.0.77
 	wait_until 30 backend_unresolved lost/nowhere "no answer"
-	before=$(shares)
+	before=$(shares) served=$(served)
+	expect "$served" -gt 0 "packets of the service"
 	lbd_stop KILL
 	lbd_start
+	now=$(served)
 	expect "$(shares)" = "$before" "digest and slots"
+	expect "$now" -ge "$served" "packets of the service"
 	lbctl service del lost
 	all_went_on
 	none_lost
