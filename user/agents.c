@@ -48,7 +48,9 @@ struct agent {
 	sd_event_source *patience; /* ends the round; NULL until it is needed */
 	struct agent_says says;
 	struct prober *prober;
-	struct prober *asker; /* of the backend's own agent */
+	struct prober *asker;      /* of the backend's own agent */
+	struct prober *once;       /* what somebody asked for */
+	struct agent_check *asked; /* NULL: nobody did */
 	struct neighbour_watch *watch;
 	bool heard_check;
 	bool heard_hop;
@@ -113,6 +115,8 @@ static void agent_free(struct agent *agent)
 	sd_event_source_disable_unref(agent->patience);
 	prober_free(agent->prober);
 	prober_free(agent->asker);
+	prober_free(agent->once);
+	free(agent->asked);
 	neighbour_watch_free(agent->watch);
 	shared_check_drop(agent->shared);
 	free(agent);
@@ -481,6 +485,62 @@ void agents_sync(struct agents *agents, const struct model *model)
 	free(agents->items);
 	agents->items = items;
 	agents->count = count;
+}
+
+/* ---- checks on demand ---- */
+
+static struct agent *agent_find(const struct agents *agents, const char *pool, const char *backend)
+{
+	for (size_t i = 0; i < agents->count; i++) {
+		if (strcmp(agents->items[i]->pool, pool) == 0 &&
+		    strcmp(agents->items[i]->backend, backend) == 0)
+			return agents->items[i];
+	}
+	return NULL;
+}
+
+static void on_asked(void *context, bool good, const char *reason, uint32_t duration_us)
+{
+	struct agent *agent = context;
+
+	(void)duration_us;
+	agent->asked->running = false;
+	agent->asked->good = good;
+	snprintf(agent->asked->reason, sizeof(agent->asked->reason), "%s", reason);
+}
+
+int agents_check_start(struct agents *agents, const char *pool, const char *backend)
+{
+	struct agent *agent = agent_find(agents, pool, backend);
+	struct probe_target target;
+
+	if (!agent)
+		return -ENOENT;
+	if (!agent->prober)
+		return -ENOTSUP;
+	if (agent->asked && agent->asked->running)
+		return 0;
+	prober_free(agent->once);
+	agent->once = NULL;
+	free(agent->asked);
+	agent->asked = calloc(1, sizeof(*agent->asked));
+	if (!agent->asked)
+		return -ENOMEM;
+	target = (struct probe_target){agent->address, agent->port, agent->pool, agent->backend};
+	agent->once = prober_once(agents->probers, &agent->shared->check, &target,
+				  &agent->asked->steps, on_asked, agent);
+	if (!agent->once)
+		return -errno;
+	agent->asked->running = true;
+	return 0;
+}
+
+const struct agent_check *agents_check_last(const struct agents *agents, const char *pool,
+					    const char *backend)
+{
+	const struct agent *agent = agent_find(agents, pool, backend);
+
+	return agent ? agent->asked : NULL;
 }
 
 bool agents_all_heard(const struct agents *agents)

@@ -11,6 +11,7 @@
 
 #include "model.h"
 #include "neighbour.h"
+#include "probe.h"
 
 struct agents;
 
@@ -45,6 +46,22 @@ void agents_free(struct agents *agents); /* NULL is fine */
  * otherwise than before, leaves the others alone. New ones start from the backend's health in the
  * model. */
 void agents_sync(struct agents *agents, const struct model *model);
+
+/* A check that somebody asked for. It changes nothing: what the regular ones say counts. */
+struct agent_check {
+	bool running;
+	bool good;
+	char reason[160];
+	struct probe_steps steps;
+};
+
+/* Starts one, at once, unless one is running. 0; -ENOENT: no such backend; -ENOTSUP: it has no
+ * check; another negative errno: it could not be started. */
+int agents_check_start(struct agents *agents, const char *pool, const char *backend);
+/* The last one; NULL: none was asked for since the backend's check is as it is. Borrowed until the
+ * loop goes on. */
+const struct agent_check *agents_check_last(const struct agents *agents, const char *pool,
+					    const char *backend);
 
 /* True once every agent has heard of its next hop and, where it checks, has had a result. */
 bool agents_all_heard(const struct agents *agents);

@@ -102,6 +102,7 @@ static const struct route {
 	 .get = api_get_lookup,
 	 .parameters = {"proto", "source", "destination", "syn"}},
 	{.path = "/v1/config", .get = api_get_config},
+	{.path = "/v1/pools/{}/backends/{}/check", .get = api_get_check, .post = api_post_check},
 	{.path = "/v1/reload", .post = api_post_reload, .parameters = {"dry_run"}},
 };
 
@@ -195,7 +196,7 @@ static int no_such_path(struct call *call)
 static int no_such_method(struct call *call, const struct route *route)
 {
 	call->reply->status = 405;
-	call->reply->allow = route->post     ? "POST"
+	call->reply->allow = route->post     ? (route->get ? "GET, HEAD, POST" : "POST")
 			     : route->remove ? "DELETE"
 			     : route->change ? "GET, HEAD, POST, PATCH, DELETE"
 					     : "GET, HEAD";

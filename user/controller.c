@@ -302,6 +302,17 @@ static int on_drain_deadline(sd_event_source *source, uint64_t usec, void *conte
 	return 0;
 }
 
+int controller_check_start(struct controller *controller, const char *pool, const char *backend)
+{
+	return agents_check_start(controller->agents, pool, backend);
+}
+
+const struct agent_check *controller_check_last(const struct controller *controller,
+						const char *pool, const char *backend)
+{
+	return agents_check_last(controller->agents, pool, backend);
+}
+
 /* ---- models ---- */
 
 /* A backend that is the same in the new model goes on with what is known of it. */

@@ -76,4 +76,11 @@ int controller_change(struct controller *controller, const struct change *change
 int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
 		      char **errors_text, struct fault *fault);
 
+struct agent_check;
+
+/* A check of a backend, now; see agents_check_start and agents_check_last in agents.h. */
+int controller_check_start(struct controller *controller, const char *pool, const char *backend);
+const struct agent_check *controller_check_last(const struct controller *controller,
+						const char *pool, const char *backend);
+
 #endif

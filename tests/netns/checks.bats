@@ -307,3 +307,22 @@ becomes()
 	[[ $output == *"only taken from the file"* ]]
 	run -4 lbctl service show evil
 }
+
+@test "check now: each step, and the outcome; health is not touched" {
+	run -0 lbctl check now https/web1
+	[[ $output == *"GET https://www.example.org:8443/healthz"* ]]
+	[[ $output == *"TLS was set up"* && $output == *"status is 200"* ]]
+	[[ $output == *"https/web1: good: status 200 in"* ]]
+	run -0 lbctl check now udp/six -o json
+	[[ $(jq -r '.good, .running' <<<"$output" | xargs) == "true false" ]]
+	(($(jq '.steps | length' <<<"$output") >= 2))
+	run -1 lbctl check now stranger/web1
+	[[ $output == *"stranger/web1: failed: status 400, expected 200-299"* ]]
+	for each in icmp/web1 exec/web1 agent/six; do
+		run -0 lbctl check now $each
+		[[ $output == *"$each: good:"* ]]
+	done
+	run -4 lbctl check now udp/nobody
+	run -5 lbctl check now only/web1
+	[[ $output == *"no check"* ]]
+}

@@ -57,6 +57,22 @@ const struct model *controller_model(const struct controller *controller)
 	return model;
 }
 
+int controller_check_start(struct controller *controller, const char *pool, const char *backend)
+{
+	(void)controller;
+	(void)pool;
+	return strcmp(backend, "none") == 0 ? -ENOENT : -ENOTSUP;
+}
+
+const struct agent_check *controller_check_last(const struct controller *controller,
+						const char *pool, const char *backend)
+{
+	(void)controller;
+	(void)pool;
+	(void)backend;
+	return NULL;
+}
+
 struct dataplane *controller_dataplane(const struct controller *controller)
 {
 	(void)controller;
