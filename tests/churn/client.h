@@ -68,6 +68,7 @@ struct flow {
 	uint32_t connection; /* number of it; see message.h */
 	uint32_t number;     /* of the last question */
 	uint32_t source;     /* which of the group's addresses */
+	uint32_t port;       /* the next one's number, of a UDP flow */
 	int last_backend;    /* of the last answer ever, from whichever connection */
 	int backend;         /* of this connection's last answer */
 	uint64_t opened_ms;

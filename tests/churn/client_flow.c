@@ -16,6 +16,8 @@
 
 #include "client.h"
 
+enum { PORT_FIRST = 1024, PORT_COUNT = 63000 };
+
 static uint32_t connections;
 
 void flow_init(struct flow *flow, struct group *group, uint32_t source)
@@ -23,6 +25,7 @@ void flow_init(struct flow *flow, struct group *group, uint32_t source)
 	flow->group = group;
 	flow->fd = -1;
 	flow->source = source;
+	flow->port = client_random(PORT_COUNT);
 	flow->last_backend = NO_BACKEND;
 	flow->backend = NO_BACKEND;
 }
@@ -125,13 +128,36 @@ static void flow_ask(struct flow *flow)
 
 /* ---- opening ---- */
 
+/*
+ * Each UDP flow of a client comes from another port for as long as there are ports, in order: with
+ * random ones some would be used again within seconds, and such a flow may meet the entry of the
+ * one before, which is dead and not yet deleted. That has to be tested by itself. TCP gets its port
+ * from connect, which knows what is free towards the target.
+ */
+static void flow_bind(struct flow *flow, struct sockaddr_storage *source, socklen_t size)
+{
+	/* At the same place for both families. */
+	in_port_t *from = &((struct sockaddr_in *)source)->sin_port;
+	int yes = 1;
+
+	if (!flow->group->udp)
+		setsockopt(flow->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
+	else
+		*from = htons((uint16_t)(PORT_FIRST + flow->port++ % PORT_COUNT));
+	if (bind(flow->fd, (struct sockaddr *)source, size) == 0)
+		return;
+	*from = 0;
+	if (bind(flow->fd, (struct sockaddr *)source, size) < 0)
+		client_die("bind");
+}
+
 static void flow_open(struct flow *flow)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				    .data.ptr = flow};
 	struct group *group = flow->group;
 	struct sockaddr_storage source;
-	int yes = 1, error;
+	int error;
 	socklen_t size;
 
 	if (group->fresh)
@@ -148,11 +174,7 @@ static void flow_open(struct flow *flow)
 		       (group->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (flow->fd < 0)
 		client_die("socket");
-	/* The port is chosen by connect, which knows what ports are free towards the target. */
-	if (!group->udp)
-		setsockopt(flow->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
-	if (bind(flow->fd, (struct sockaddr *)&source, size) < 0)
-		client_die("bind");
+	flow_bind(flow, &source, size);
 	flow->state = FLOW_CONNECTING;
 	error = connect(flow->fd, (struct sockaddr *)&group->target, group_target_size(group));
 	if (error && errno != EINPROGRESS) {
