@@ -81,9 +81,17 @@ static bool is_wanted(const struct backend *backend)
 	       backend->agent.weight_less < 100;
 }
 
+/* Where there is nothing but an agent, what it has not denied is so. */
+static bool is_healthy(const struct pool *pool, const struct backend *backend)
+{
+	return backend->health == HEALTH_UP ||
+	       (pool->check.type == CHECK_NONE &&
+		(!pool_checks(pool) || backend->health != HEALTH_DOWN));
+}
+
 static bool is_up(const struct pool *pool, const struct backend *backend)
 {
-	return backend->hop.resolved && (backend->health == HEALTH_UP || !pool_checks(pool));
+	return backend->hop.resolved && is_healthy(pool, backend);
 }
 
 void pool_reconsider(struct pool *pool, uint64_t now_ms)
@@ -121,7 +129,7 @@ bool backend_takes_new(const struct pool *pool, const struct backend *backend)
 {
 	return is_wanted(backend) && backend->hop.resolved &&
 	       (!backend->backup || pool->mode == POOL_BACKUP) &&
-	       (backend->health == HEALTH_UP || health_allows(pool, backend));
+	       (is_healthy(pool, backend) || health_allows(pool, backend));
 }
 
 bool backend_usable(const struct pool *pool, const struct backend *backend)
@@ -138,8 +146,7 @@ bool backend_takes_clients(const struct pool *pool, const struct backend *backen
 	/* One that is kept although it is down (on_down) keeps flows, not clients. */
 	return backend_takes_new(pool, backend) ||
 	       (backend_admin(backend) == ADMIN_DRAIN && backend->weight > 0 &&
-		backend_drain_mode(pool, backend) == DRAIN_CLIENTS &&
-		(backend->health == HEALTH_UP || !pool_checks(pool)) &&
+		backend_drain_mode(pool, backend) == DRAIN_CLIENTS && is_healthy(pool, backend) &&
 		backend_usable(pool, backend));
 }
 
@@ -172,7 +179,7 @@ const char *backend_why(const struct pool *pool, const struct backend *backend,
 	else if (down && backend->held_until_ms)
 		snprintf(out, BACKEND_WHY_SIZE, "held down after %u short lives in a row",
 			 backend->short_lives);
-	else if (pool_checks(pool) && backend->health == HEALTH_UNKNOWN)
+	else if (!is_healthy(pool, backend) && backend->health == HEALTH_UNKNOWN)
 		snprintf(out, BACKEND_WHY_SIZE, "no good check yet");
 	else if (!down && backend->backup && pool->mode != POOL_BACKUP)
 		snprintf(out, BACKEND_WHY_SIZE, "a backup, not needed");

@@ -227,6 +227,30 @@ static void test_panic_disregards_health(void **state)
 	model_free(model);
 }
 
+/* Before the first answer, and where none comes. */
+static void test_an_agent_alone_denies(void **state)
+{
+	static const struct backend_case cases[] = {
+		{'?', false, ADMIN_READY}, {'U', false, ADMIN_READY}, {'D', false, ADMIN_READY}};
+	struct model *model = model_create();
+	struct pool *pool = pool_of(model, cases, COUNT(cases));
+
+	(void)state;
+	pool->check.type = CHECK_NONE;
+	assert_gets(pool, "nnn");
+	pool->check.agent = 9000;
+	assert_gets(pool, "nn-");
+	pool->check.type = CHECK_TCP;
+	assert_gets(pool, "on-");
+	pool->backends[1]->agent.admin = ADMIN_DRAIN;
+	assert_gets(pool, "oo-");
+	pool->backends[1]->agent = (struct agent_says){.weight_less = 40};
+	assert_int_equal(backend_effective_weight(pool, pool->backends[1]), 60);
+	pool->backends[1]->agent = (struct agent_says){.weight_less = 100};
+	assert_gets(pool, "oo-");
+	model_free(model);
+}
+
 /* ---- slow start ---- */
 
 static void assert_weights(const struct pool *pool, uint32_t a, uint32_t b)
@@ -294,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_backups_are_used_when_no_other_is_up),
 		cmocka_unit_test(test_panic_disregards_health),
+		cmocka_unit_test(test_an_agent_alone_denies),
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_nobody_begins_when_a_controller_starts),
 	};
