@@ -40,7 +40,8 @@ const struct ctl_command ctl_commands[] = {
 	 .options = {{"pool", "POOL", "use this pool"},
 		     {"forward", "MODE", "of its own pool: ipip or l2"},
 		     {"affinity", "KEY", "of its own pool: 5-tuple or source-ip"},
-		     {"timeout", "T", "with source-ip: how long a silent client is remembered"}},
+		     {"timeout", "T", "with source-ip: how long a silent client is remembered"},
+		     {"break-flows", NULL, "even if it takes a port with flows from another pool"}},
 	 .run = ctl_service_add},
 	{.object = "service",
 	 .verb = "del",
@@ -186,6 +187,7 @@ const struct ctl_command ctl_commands[] = {
 	 .arguments = "",
 	 .does = "read the file again; a bad one changes nothing",
 	 .changes = true,
+	 .options = {{"break-flows", NULL, "even if that moves most flows of a pool"}},
 	 .run = ctl_reload},
 };
 

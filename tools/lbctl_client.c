@@ -5,6 +5,7 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,14 +217,21 @@ static void print_changes(const struct ctl *ctl, const json_t *reply)
 {
 	const json_t *changes = json_object_get(reply, "changes"), *change;
 	const char *would = ctl->dry_run ? "would " : "";
+	bool breaks = false;
 	size_t i;
 
 	json_array_foreach (changes, i, change) {
 		const char *detail = ctl_text(change, "detail");
+		uint64_t moved = ctl_integer(change, "moved_percent");
 
 		printf("%s%s %s%s%s\n", would, ctl_text(change, "change"),
 		       ctl_text(change, "object"), detail[0] ? ": " : "", detail);
+		if (moved)
+			printf("%smove %" PRIu64 "%% of its flows, which break\n", would, moved);
+		breaks = breaks || moved;
 	}
+	if (breaks && ctl->dry_run && !ctl_value(ctl, "break-flows"))
+		puts("it will be refused without --break-flows");
 	if (!json_array_size(changes))
 		puts("nothing to change");
 }
@@ -233,6 +241,8 @@ static int ask_change(const struct ctl *ctl, struct ctl_request *request, json_t
 {
 	request->query[0][0] = "dry_run";
 	request->query[0][1] = ctl->dry_run ? "1" : NULL;
+	request->query[1][0] = "break_flows";
+	request->query[1][1] = ctl_value(ctl, "break-flows") ? "1" : NULL;
 	return ctl_ask(ctl, request, reply, fault);
 }
 

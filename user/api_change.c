@@ -34,12 +34,21 @@ static int answer_changes(struct call *call, bool dry_run, json_t *changes)
 					   changes ? changes : json_array()));
 }
 
+/* 0, or -1 with the fault. */
+static int read_request(struct call *call, struct controller_request *request)
+{
+	*request = (struct controller_request){.who = call->request->who};
+	if (call_flag(call, "dry_run", &request->dry_run) != 0)
+		return -1;
+	return call_flag(call, "break_flows", &request->break_flows);
+}
+
 static int change(struct call *call, enum change_object object, const char *pool, const char *name)
 {
 	const char *method = call->request->method;
 	struct change wanted = {.object = object, .pool = pool, .name = name};
+	struct controller_request request;
 	json_t *changes = NULL;
-	bool dry_run;
 
 	wanted.verb = !strcmp(method, "POST")    ? CHANGE_ADD
 		      : !strcmp(method, "PATCH") ? CHANGE_SET
@@ -51,14 +60,14 @@ static int change(struct call *call, enum change_object object, const char *pool
 					 call->request->path);
 		wanted.body = call->request->body;
 	}
-	if (call_flag(call, "dry_run", &dry_run) != 0 || check_precondition(call) != 0)
+	if (read_request(call, &request) != 0 || check_precondition(call) != 0)
 		return -1;
-	if (controller_change(call->state->controller, &wanted, call->request->who, dry_run,
-			      &changes, &call->fault) != 0) {
+	if (controller_change(call->state->controller, &wanted, &request, &changes, &call->fault) !=
+	    0) {
 		json_decref(changes);
 		return -1;
 	}
-	return answer_changes(call, dry_run, changes);
+	return answer_changes(call, request.dry_run, changes);
 }
 
 int api_change_service(struct call *call)
@@ -73,15 +82,15 @@ int api_change_backend(struct call *call)
 
 int api_post_reload(struct call *call)
 {
+	struct controller_request request;
 	json_t *changes = NULL;
-	bool dry_run;
 
-	if (call_flag(call, "dry_run", &dry_run) != 0)
+	if (read_request(call, &request) != 0)
 		return -1;
-	if (controller_reload(call->state->controller, call->request->who, dry_run, &changes,
-			      &call->details, &call->fault) != 0) {
+	if (controller_reload(call->state->controller, &request, &changes, &call->details,
+			      &call->fault) != 0) {
 		json_decref(changes);
 		return -1;
 	}
-	return answer_changes(call, dry_run, changes);
+	return answer_changes(call, request.dry_run, changes);
 }

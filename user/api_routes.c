@@ -84,7 +84,7 @@ static const struct route {
 	{.path = "/v1/services/{}",
 	 .get = api_get_service,
 	 .change = api_change_service,
-	 .parameters = {"dry_run"}},
+	 .parameters = {"dry_run", "break_flows"}},
 	{.path = "/v1/pools", .get = api_get_pools},
 	{.path = "/v1/pools/{}", .get = api_get_pool},
 	{.path = "/v1/pools/{}/backends/{}",
@@ -103,7 +103,7 @@ static const struct route {
 	 .parameters = {"proto", "source", "destination", "syn"}},
 	{.path = "/v1/config", .get = api_get_config},
 	{.path = "/v1/pools/{}/backends/{}/check", .get = api_get_check, .post = api_post_check},
-	{.path = "/v1/reload", .post = api_post_reload, .parameters = {"dry_run"}},
+	{.path = "/v1/reload", .post = api_post_reload, .parameters = {"dry_run", "break_flows"}},
 };
 
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };

@@ -24,6 +24,7 @@
 #include "plan.h"
 #include "publish.h"
 #include "slow_start.h"
+#include "stats.h"
 #include "sweep.h"
 
 enum {
@@ -398,9 +399,10 @@ static json_t *plan_json(const struct plan *plan)
 	for (size_t i = 0; report && i < plan->count; i++) {
 		const struct plan_step *step = &plan->steps[i];
 
-		json_array_append_new(report,
-				      json_pack("{s:s, s:s, s:s}", "change", plan_step_text(step),
-						"object", step->object, "detail", step->detail));
+		json_array_append_new(
+			report, json_pack("{s:s, s:s, s:s, s:I}", "change", plan_step_text(step),
+					  "object", step->object, "detail", step->detail,
+					  "moved_percent", (json_int_t)step->moved_percent));
 	}
 	return report;
 }
@@ -435,24 +437,59 @@ static int switch_save(struct controller *controller, const struct model *model,
 	return rc;
 }
 
+/* Whether it was ever given a packet, as far as the data plane knows: what is settled remembers no
+ * flow. */
+static bool has_flows(void *context, const struct service *service)
+{
+	const struct controller *controller = context;
+	struct lb_counter counter;
+
+	return stats_service(controller->dp, service, &counter) != 0 || counter.packets > 0;
+}
+
+/* Names all steps that move flows, as far as they fit. Returns -1. */
+static int breaks_fault(const struct plan *plan, struct fault *fault)
+{
+	char text[sizeof(fault->message)] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < plan->count && used < sizeof(text); i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (step->moved_percent)
+			used += (size_t)snprintf(text + used, sizeof(text) - used,
+						 "%s%s %s%s%s: would move %u%% of its flows",
+						 used ? "; " : "", plan_step_text(step),
+						 step->object, step->detail[0] ? ": " : "",
+						 step->detail, step->moved_percent);
+	}
+	fault_set(fault, FAULT_CONFLICT, "%s", text);
+	return fault_hint(fault, "moved flows break; to do it all the same: --break-flows");
+}
+
 /* Takes over `model` and `overrides` in any case; saves what is new before it takes effect. */
 static int controller_switch(struct controller *controller, struct model *model,
-			     struct overrides *overrides, const char *who, bool dry_run,
+			     struct overrides *overrides, const struct controller_request *request,
 			     json_t **report, struct fault *fault)
 {
 	struct plan plan;
 	int rc = plan_make(&plan, controller->running, model);
+	bool breaks;
 
 	if (rc < 0) {
 		fault_set(fault, FAULT_FAILED, "comparing with the running state: %s",
 			  strerror(-rc));
 		goto keep;
 	}
+	breaks = plan_judge(&plan, controller->running, model, has_flows, controller);
 	if (report)
 		*report = plan_json(&plan);
-	rc = switch_save(controller, model, overrides, dry_run, fault);
-	if (rc == 0 && !dry_run) {
-		log_plan(&plan, who);
+	if (breaks && !request->break_flows && !request->dry_run)
+		rc = breaks_fault(&plan, fault);
+	else
+		rc = switch_save(controller, model, overrides, request->dry_run, fault);
+	if (rc == 0 && !request->dry_run) {
+		log_plan(&plan, request->who);
 		overrides_free(controller->overrides);
 		controller->overrides = overrides;
 		take_running(controller, model);
@@ -479,8 +516,9 @@ static struct model *apply(struct overrides *overrides, const struct model *base
 	return model;
 }
 
-int controller_change(struct controller *controller, const struct change *change, const char *who,
-		      bool dry_run, json_t **report, struct fault *fault)
+int controller_change(struct controller *controller, const struct change *change,
+		      const struct controller_request *request, json_t **report,
+		      struct fault *fault)
 {
 	struct overrides *overrides = overrides_copy(controller->overrides);
 	struct model *model;
@@ -496,7 +534,7 @@ int controller_change(struct controller *controller, const struct change *change
 		overrides_free(overrides);
 		return -1;
 	}
-	return controller_switch(controller, model, overrides, who, dry_run, report, fault);
+	return controller_switch(controller, model, overrides, request, report, fault);
 }
 
 /* ---- the file ---- */
@@ -562,50 +600,108 @@ static void on_dropped(void *context, const char *object)
 	log_warn("%s: the file changed it, so the change made at run time is dropped", object);
 }
 
-static int reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
-		  char **errors_text, struct fault *fault)
+/* A seed in the file that is new and not the data plane's. */
+static bool seed_changed(const struct controller *controller, const struct model *base)
+{
+	const struct global *now = &base->global, *before = &controller->base->global;
+	const uint8_t *have = dataplane_settings(controller->dp)->hash_seed;
+
+	return now->hash_seed_set && memcmp(now->hash_seed, have, LB_SEED_SIZE) != 0 &&
+	       !(before->hash_seed_set &&
+		 memcmp(now->hash_seed, before->hash_seed, LB_SEED_SIZE) == 0);
+}
+
+/* The seed in force stays; but who changes it shall know what it would take. */
+static int judge_seed(const struct controller *controller, const struct model *base,
+		      const struct controller_request *request, struct fault *fault)
+{
+	if (request->dry_run || request->break_flows || !seed_changed(controller, base))
+		return 0;
+	fault_set(fault, FAULT_CONFLICT,
+		  "global.hash_seed: another than the data plane's would move %u%% of all flows",
+		  plan_reseed_percent(base));
+	return fault_hint(fault, "it takes effect when the data plane is attached anew (lbload "
+				 "detach, clean, attach); to take the rest of the file now: "
+				 "--break-flows");
+}
+
+static void report_seed(const struct controller *controller, const struct model *base,
+			json_t *report)
+{
+	if (seed_changed(controller, base))
+		json_array_insert_new(
+			report, 0,
+			json_pack("{s:s, s:s, s:s, s:I}", "change", "change global", "object",
+				  "hash_seed", "detail", "once the data plane is attached anew",
+				  "moved_percent", (json_int_t)plan_reseed_percent(base)));
+}
+
+static void note_dropped(void *context, const char *object)
+{
+	json_array_append_new(context, json_string(object));
+}
+
+static void log_dropped(const json_t *dropped)
+{
+	const json_t *object;
+	size_t i;
+
+	json_array_foreach (dropped, i, object)
+		on_dropped(NULL, json_string_value(object));
+}
+
+static int reload(struct controller *controller, const struct controller_request *request,
+		  json_t **report, char **errors_text, struct fault *fault)
 {
 	struct model *base = read_file(controller->config_path, errors_text, fault);
 	struct overrides *overrides = base ? overrides_copy(controller->overrides) : NULL;
 	struct model *model;
 
+	json_t *dropped = json_array();
+	int rc = -1;
+
 	if (!base)
-		return -1;
-	if (!overrides) {
-		model_free(base);
-		return fault_set(fault, FAULT_FAILED, "reload: %s", strerror(ENOMEM));
+		goto out;
+	if (!overrides || !dropped) {
+		fault_set(fault, FAULT_FAILED, "reload: %s", strerror(ENOMEM));
+		goto out;
 	}
-	overrides_rebase(overrides, base, dry_run ? NULL : on_dropped, NULL);
+	if (judge_seed(controller, base, request, fault) < 0)
+		goto out;
+	overrides_rebase(overrides, base, note_dropped, dropped);
 	model = apply(overrides, base, NULL, fault);
-	if (!model) {
-		overrides_free(overrides);
-		model_free(base);
-		return -1;
-	}
-	if (controller_switch(controller, model, overrides, who, dry_run, report, fault) < 0) {
-		model_free(base);
-		return -1;
-	}
-	if (dry_run) {
-		model_free(base);
-		return 0;
-	}
+	if (!model)
+		goto out;
+	rc = controller_switch(controller, model, overrides, request, report, fault);
+	overrides = NULL;
+	if (rc < 0)
+		goto out;
+	if (request->dry_run && report)
+		report_seed(controller, base, *report);
+	if (request->dry_run)
+		goto out;
+	log_dropped(dropped);
 	model_free(controller->base);
 	controller->base = base;
-	warn_fixed(controller, base);
-	log_info("reload by %s: done", who);
-	return 0;
+	base = NULL;
+	warn_fixed(controller, controller->base);
+	log_info("reload by %s: done", request->who);
+out:
+	json_decref(dropped);
+	overrides_free(overrides);
+	model_free(base);
+	return rc;
 }
 
-int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
-		      char **errors_text, struct fault *fault)
+int controller_reload(struct controller *controller, const struct controller_request *request,
+		      json_t **report, char **errors_text, struct fault *fault)
 {
-	int rc = reload(controller, who, dry_run, report, errors_text, fault);
+	int rc = reload(controller, request, report, errors_text, fault);
 
-	if (dry_run)
+	if (request->dry_run)
 		return rc;
 	if (rc < 0)
-		log_err("reload by %s: %s; nothing is changed%s%s", who, fault->message,
+		log_err("reload by %s: %s; nothing is changed%s%s", request->who, fault->message,
 			fault->hint[0] ? "; " : "", fault->hint);
 	note_reading(controller, rc == 0);
 	return rc;
@@ -706,6 +802,30 @@ static int open_data_plane(struct controller *controller, const char *pin_dir, s
 	return controller->publish ? 0 : -1;
 }
 
+/* Before anything is written: the maps may hold flows that the configuration would move. */
+static int judge_start(struct controller *controller, bool break_flows, struct fault *fault)
+{
+	struct model *held = publish_held(controller->publish);
+	struct plan plan = {0};
+	int rc = held ? plan_make(&plan, held, controller->running) : -ENOMEM;
+
+	if (rc < 0)
+		fault_set(fault, FAULT_FAILED, "comparing with the data plane: %s", strerror(-rc));
+	else if (plan_judge(&plan, held, controller->running, has_flows, controller)) {
+		rc = breaks_fault(&plan, fault);
+		fault_hint(fault, "moved flows break: give the file (or the state directory) the "
+				  "old values, or start with --break-flows");
+	}
+	if (rc < 0 && break_flows && fault->code == FAULT_CONFLICT) {
+		log_warn("%s (--break-flows)", fault->message);
+		*fault = (struct fault){0};
+		rc = 0;
+	}
+	plan_destroy(&plan);
+	model_free(held);
+	return rc;
+}
+
 struct controller *controller_create(sd_event *event, const struct controller_options *options,
 				     struct fault *fault)
 {
@@ -736,6 +856,8 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 		goto fail;
 	note_reading(controller, true);
 	warn_fixed(controller, controller->base);
+	if (judge_start(controller, options->break_flows, fault) < 0)
+		goto fail;
 	publish_adopt(controller->publish, controller->running);
 	drains_judge(controller);
 	controller->neighbours = neighbours_create(event, fault);

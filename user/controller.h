@@ -27,6 +27,14 @@ struct controller_options {
 	const char *config_path;
 	const char *state_dir;
 	const char *pin_dir;
+	bool break_flows; /* start even if that moves most flows of a pool */
+};
+
+/* Who asks for a change, and how. */
+struct controller_request {
+	const char *who;  /* for the log: "uid 0" */
+	bool dry_run;     /* nothing changes */
+	bool break_flows; /* do it even if it moves most flows by nature, see plan_judge */
 };
 
 /* Opens the data plane, reads file and state, adopts what the maps hold, publishes the difference,
@@ -64,17 +72,19 @@ struct controller_follower {
 void controller_follow(struct controller *controller, const struct controller_follower *follower);
 
 /*
- * One change through the API. With `dry_run` nothing changes. `*report` (unless NULL) becomes an
- * array of objects {"change": "add backend", "object": "web/web3"}, in the order in which they are
- * (or would be) made; the caller releases it. `who` is for the log: "uid 0".
+ * One change through the API. `*report` (unless NULL) becomes an array of objects {"change": "add
+ * backend", "object": "web/web3", "detail", "moved_percent"}, in the order in which they are (or
+ * would be) made; the caller releases it. What moves most flows by nature is refused with
+ * FAULT_CONFLICT unless the request says otherwise; a dry run tells.
  */
-int controller_change(struct controller *controller, const struct change *change, const char *who,
-		      bool dry_run, json_t **report, struct fault *fault);
+int controller_change(struct controller *controller, const struct change *change,
+		      const struct controller_request *request, json_t **report,
+		      struct fault *fault);
 
 /* Reads the file again. A bad file changes nothing: FAULT_USAGE, the fault's message holding the
  * first error and `*errors_text` (unless NULL) all of them as config_errors_format prints them. */
-int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
-		      char **errors_text, struct fault *fault);
+int controller_reload(struct controller *controller, const struct controller_request *request,
+		      json_t **report, char **errors_text, struct fault *fault);
 
 struct agent_check;
 

@@ -30,6 +30,7 @@ static const char usage[] =
 	"      --socket PATH    to listen on for lbctl (LBD_SOCKET, /run/lbd/lbd.sock)\n"
 	"      --state-dir DIR  for changes made at run time (LBD_STATE_DIR, /var/lib/lbd)\n"
 	"      --log-level L    err, warn, info or debug (info)\n"
+	"      --break-flows    start even if that moves most flows of a pool\n"
 	"  -h, --help           this text\n"
 	"      --version\n"
 	"\n"
@@ -63,7 +64,7 @@ static int parse_level(const char *word, enum log_level *level)
 	return -EINVAL;
 }
 
-enum { OPT_PIN_DIR = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_LOG_LEVEL, OPT_VERSION };
+enum { OPT_PIN_DIR = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_LOG_LEVEL, OPT_BREAK_FLOWS, OPT_VERSION };
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -71,6 +72,7 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, OPT_SOCKET},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+	{"break-flows", no_argument, NULL, OPT_BREAK_FLOWS},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{0},
@@ -122,6 +124,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case OPT_STATE_DIR:
 			options->controller.state_dir = optarg;
 			break;
+		case OPT_BREAK_FLOWS:
+			options->controller.break_flows = true;
+			break;
 		case OPT_LOG_LEVEL:
 			if (parse_level(optarg, &options->level) == 0)
 				break;
@@ -154,13 +159,14 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
+	const struct controller_request request = {.who = "SIGHUP"};
 	struct fault fault = {0};
 	char *errors = NULL;
 
 	(void)source;
 	(void)info;
 	sd_notify(0, "RELOADING=1");
-	if (controller_reload(context, "SIGHUP", false, NULL, &errors, &fault) < 0 && errors)
+	if (controller_reload(context, &request, NULL, &errors, &fault) < 0 && errors)
 		fputs(errors, stderr);
 	free(errors);
 	sd_notify(0, "READY=1");

@@ -20,6 +20,10 @@ struct publish;
 struct publish *publish_create(struct dataplane *dp, struct fault *fault);
 void publish_free(struct publish *publish); /* NULL is fine; the maps stay as they are */
 
+/* What the maps hold: pools that have a table, their backends, services and listeners, without what
+ * only the configuration knows (checks, times). The caller's; NULL with errno set. */
+struct model *publish_held(const struct publish *publish);
+
 /*
  * Gives the model's objects that the maps hold already (the same pool, name, address, port and mode
  * of forwarding) their indices and state: health, next hop, and what the table in force gives them.

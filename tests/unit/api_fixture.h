@@ -91,8 +91,9 @@ size_t controller_override_count(const struct controller *controller)
 	return 2;
 }
 
-int controller_change(struct controller *controller, const struct change *change, const char *who,
-		      bool dry_run, json_t **report, struct fault *fault)
+int controller_change(struct controller *controller, const struct change *change,
+		      const struct controller_request *request, json_t **report,
+		      struct fault *fault)
 {
 	static const char *const verbs[] = {"add", "set", "delete"};
 	char *body = change->body ? json_dumps(change->body, JSON_COMPACT) : NULL;
@@ -100,10 +101,11 @@ int controller_change(struct controller *controller, const struct change *change
 						FAULT_NOT_FOUND, FAULT_CONFLICT, FAULT_TIMEOUT};
 
 	(void)controller;
-	snprintf(asked, sizeof(asked), "%s %s %s/%s %s%s by %s", verbs[change->verb],
+	snprintf(asked, sizeof(asked), "%s %s %s/%s %s%s%s by %s", verbs[change->verb],
 		 change->object == CHANGE_BACKEND ? "backend" : "service",
 		 change->pool ? change->pool : "", change->name, body ? body : "no body",
-		 dry_run ? " dry" : "", who);
+		 request->dry_run ? " dry" : "", request->break_flows ? " breaking" : "",
+		 request->who);
 	free(body);
 	for (size_t i = 0; i < COUNT(codes); i++)
 		if (!strcmp(change->name, fault_code_name(codes[i])))
@@ -112,12 +114,11 @@ int controller_change(struct controller *controller, const struct change *change
 	return 0;
 }
 
-int controller_reload(struct controller *controller, const char *who, bool dry_run, json_t **report,
-		      char **errors_text, struct fault *fault)
+int controller_reload(struct controller *controller, const struct controller_request *request,
+		      json_t **report, char **errors_text, struct fault *fault)
 {
 	(void)controller;
-	(void)who;
-	if (dry_run) {
+	if (request->dry_run) {
 		*report = json_array();
 		return 0;
 	}
