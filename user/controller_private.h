@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * controller_private: what the controller's files share. controller.c has the loop: news, rounds of
+ * publishing, sweeps, drains, start and stop; controller_change.c puts a new running model in place
+ * of the old one; controller_file.c reads the file. For these files alone.
+ */
+#ifndef LIMPET_CONTROLLER_PRIVATE_H
+#define LIMPET_CONTROLLER_PRIVATE_H
+
+#include <time.h>
+
+#include "controller.h"
+#include "log.h"
+#include "publish.h"
+#include "sweep.h"
+
+struct controller {
+	sd_event *event;
+	char *config_path;
+	char *state_path;
+	int lock_fd;
+	struct dataplane *dp;
+	struct publish *publish;
+	struct neighbours *neighbours;
+	struct agents *agents;
+	struct model *base;
+	struct model *running;
+	struct overrides *overrides;
+	struct sweeper *sweeper;
+	uint64_t started_ms;
+	bool starting;
+	bool published; /* once */
+	struct controller_facts facts;
+	struct controller_follower follower;
+	struct log_limit publish_limit;
+	sd_event_source *publish_source;
+	sd_event_source *start_source;
+	sd_event_source *retry_source;
+	sd_event_source *drain_source; /* at the nearest deadline of a drain */
+	sd_event_source *slow_source;  /* the next step of a slow start */
+};
+
+static inline uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline uint64_t clock_ms(clockid_t clock)
+{
+	return clock_ns(clock) / 1000000;
+}
+
+/* ---- controller.c ---- */
+
+/* A round of publishing, at once. */
+void controller_publish(struct controller *controller);
+/* Ends drains whose deadline has come, and waits for the next. True if something is to be
+ * published. */
+bool controller_judge_drains(struct controller *controller);
+
+/* ---- controller_change.c ---- */
+
+/* The running model that they make, with the drains that it has; NULL with `fault` set. `change`:
+ * what was asked for, or NULL. */
+struct model *controller_apply(struct overrides *overrides, const struct model *base,
+			       const struct change *change, struct fault *fault);
+/* Puts `model` in place of the running one, unless that breaks flows that nobody said to break.
+ * Takes over `model` and `overrides` in any case; saves what is new before it takes effect. */
+int controller_switch(struct controller *controller, struct model *model,
+		      struct overrides *overrides, const struct controller_request *request,
+		      json_t **report, struct fault *fault);
+/* Before anything is written: the maps may hold flows that the configuration would move. */
+int controller_judge_start(struct controller *controller, bool break_flows, struct fault *fault);
+
+/* ---- controller_file.c ---- */
+
+/* A wrong file: NULL with `fault` set to the first error, and all of them in `*errors_text` (unless
+ * NULL), for the caller to free. */
+struct model *controller_read_file(const char *path, char **errors_text, struct fault *fault);
+/* Logs what is fixed when the data plane is attached and differs from the file. */
+void controller_warn_fixed(const struct controller *controller, const struct model *model);
+/* An override that the file has overtaken. */
+void controller_on_dropped(void *context, const char *object);
+/* When the file was read last, and whether it was good. */
+void controller_note_reading(struct controller *controller, bool good);
+
+#endif
