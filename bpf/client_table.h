@@ -28,6 +28,8 @@ struct pair {
 	bool changed;
 	bool client;
 	struct lb_times *times;
+	__u32 since; /* 0: that of `times`; else what it is now, also for the copy that writes
+			nothing */
 };
 
 static __always_inline void client_key_fill(const struct packet *packet, __u32 pool_index,
@@ -49,12 +51,14 @@ static __always_inline struct lb_client *client_find(__u8 family, const union cl
 			   : bpf_map_lookup_elem(&clients_v6, &key->v6);
 }
 
-/* Ticks without a packet after which the record is dead. What only one packet was seen of may be
- * forged, and goes as half-open flows do. */
+/* Ticks without a packet after which the record is dead: none of the client's flows may outlive it.
+ * What only one packet was seen of may be forged, and goes as such a flow does. */
 static __always_inline __u32 client_idle_limit(const struct lb_client *client,
 					       const struct lb_pool *pool)
 {
-	return client->known ? pool->client_life : pool->idle_closing;
+	if (client->known)
+		return pool->client_life;
+	return pool->idle_udp > pool->idle_closing ? pool->idle_udp : pool->idle_closing;
 }
 
 static __always_inline bool client_live(const struct lb_client *client, const struct lb_pool *pool,
@@ -91,14 +95,17 @@ static __always_inline bool client_make(__u8 family, const union client_key *key
 	__u32 zero = 0;
 	struct lb_usage *use = bpf_map_lookup_elem(&usage, &zero);
 	bool was_new = old && !old->known;
-	struct lb_client client = {
-		.pair = client_pair_make(LB_SLOT_OWNER(word), LB_SLOT_FALLBACK(word),
-					 word & LB_SLOT_CHANGED),
-		.times = *times,
-		.seen = now,
-	};
+	__u32 owner = LB_SLOT_OWNER(word), fallback = LB_SLOT_FALLBACK(word);
+	struct lb_client client = {.times = *times, .seen = now};
 	long err;
 
+	/* A backend that just went down, and is still in the table: its incarnation is a new one
+	 * already, so that the record could not tell it from what comes up again. */
+	if (!(backend_status(owner) & LB_BACKEND_USABLE))
+		return false;
+	if (!(backend_status(fallback) & LB_BACKEND_USABLE))
+		fallback = owner;
+	client.pair = client_pair_make(owner, fallback, word & LB_SLOT_CHANGED);
 	if (!use || (old && old->seen & LB_DOOMED) ||
 	    (!old && !quota_left(use, LB_QUOTA_CLIENTS)) ||
 	    (!was_new && !quota_left(use, LB_QUOTA_CLIENTS_NEW)))
@@ -124,7 +131,7 @@ static __always_inline __u64 client_pair_moved(__u32 word, __u32 new_owner, bool
 					       bool fallback_alive)
 {
 	__u32 owner = LB_SLOT_OWNER(word);
-	__u32 fallback = fallback_alive ? LB_SLOT_FALLBACK(word) : new_owner;
+	__u32 fallback = fallback_alive ? LB_SLOT_FALLBACK(word) : owner_alive ? owner : new_owner;
 	bool changed = word & LB_SLOT_CHANGED;
 
 	if (!changed) {
@@ -135,15 +142,38 @@ static __always_inline __u64 client_pair_moved(__u32 word, __u32 new_owner, bool
 }
 
 /*
+ * Nothing is left of what the record names: it becomes what that of a new client would be, a copy
+ * of the slot's pair and times. Where the slot's owner cannot be used either the client goes by its
+ * slot until it can.
+ */
+static __always_inline __u64 client_renew(struct lb_client *client, __u64 pair, __u32 slot_word,
+					  const struct lb_times *times, __u32 now)
+{
+	__u32 owner = LB_SLOT_OWNER(slot_word), fallback = LB_SLOT_FALLBACK(slot_word);
+	__u64 fresh, found;
+
+	if (read_only || !(backend_status(owner) & LB_BACKEND_USABLE))
+		return pair;
+	if (!(backend_status(fallback) & LB_BACKEND_USABLE))
+		fallback = owner;
+	fresh = client_pair_make(owner, fallback, true);
+	client->times = *times;
+	STORE_ONCE(client->times.kept, now);
+	found = __sync_val_compare_and_swap(&client->pair, pair, fresh);
+	return found == pair ? fresh : found;
+}
+
+/*
  * Moves the record to the slot's owner: at once if its own died; at a new flow if its own takes
  * none, or the client was silent for longer than the affinity lasts. Returns the pair in force,
- * which is another CPU's if that was faster.
+ * which is another CPU's if that was faster. `since`: see struct pair.
  */
 static __always_inline __u64 client_follow(struct lb_client *client, const struct lb_pool *pool,
-					   __u32 slot_word, bool new_flow, __u32 now)
+					   __u32 slot_word, const struct lb_times *fresh_times,
+					   bool new_flow, __u32 now, __u32 *since)
 {
 	__u64 pair = LOAD_ONCE(client->pair), moved, found;
-	__u32 word = LB_CLIENT_WORD(pair), seen = LOAD_ONCE(client->seen);
+	__u32 word = LB_CLIENT_WORD(pair), seen = LOAD_ONCE(client->seen) & ~LB_DOOMED;
 	__u64 owner = backend_status(LB_SLOT_OWNER(word));
 	bool owner_alive = client_backend_valid(owner, LB_CLIENT_OWNER_INCARNATION(pair));
 	bool fallback_alive = client_backend_valid(backend_status(LB_SLOT_FALLBACK(word)),
@@ -152,17 +182,22 @@ static __always_inline __u64 client_follow(struct lb_client *client, const struc
 				   entry_age(seen, now) > (__s32)pool->client_timeout);
 	__u32 new_owner = LB_SLOT_OWNER(slot_word);
 
-	if ((owner_alive && !leaves) || (owner_alive && new_owner == LB_SLOT_OWNER(word)) ||
-	    !(backend_status(new_owner) & LB_BACKEND_USABLE))
+	if (owner_alive && (!leaves || new_owner == LB_SLOT_OWNER(word)))
+		return pair;
+	if (!owner_alive && !fallback_alive)
+		return client_renew(client, pair, slot_word, fresh_times, now);
+	if (!(backend_status(new_owner) & LB_BACKEND_USABLE))
 		return pair;
 	moved = client_pair_moved(word, new_owner, owner_alive, fallback_alive);
-	if (read_only)
-		return moved;
 	/* Nothing of the client was seen since `seen`: that long its old flows are with the owner
 	 * that it leaves. Noted first, for whoever reads the new pair. */
-	if (LB_SLOT_OWNER(word) == LB_SLOT_FALLBACK(word) &&
-	    LB_CLIENT_WORD(moved) & LB_SLOT_CHANGED)
-		STORE_ONCE(client->times.since, seen & ~LB_DOOMED);
+	if (LB_SLOT_OWNER(word) == LB_SLOT_FALLBACK(word) || !fallback_alive) {
+		*since = seen;
+		if (!read_only)
+			STORE_ONCE(client->times.since, seen);
+	}
+	if (read_only)
+		return moved;
 	STORE_ONCE(client->times.kept, now);
 	found = __sync_val_compare_and_swap(&client->pair, pair, moved);
 	return found == pair ? moved : found;

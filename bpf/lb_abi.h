@@ -75,7 +75,8 @@ enum lb_decided_by {
 			      "without an entry go, and a new backend gets its share later")       \
 	X(OLD_FLOW_UNTRACKED, "an established flow found no room in the flow table: its slot "     \
 			      "settles later, and a drain does not count it")                      \
-	X(CLIENT_UNTRACKED, "a new client found no room in the client table: it goes by its slot")
+	X(CLIENT_UNTRACKED, "a new client found no room in the client table, or no backend that "  \
+			    "takes clients: it goes by its slot")
 
 enum lb_note {
 #define LB_NOTE_ENUM(name, text) LB_NOTE_##name,

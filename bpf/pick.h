@@ -76,6 +76,7 @@ static __always_inline bool choose(struct choice *choice, __u32 index, enum lb_d
 	choice->backend = backend;
 	choice->status = status;
 	choice->index = index;
+	choice->entry_age = ~0U;
 	choice->decided_by = by;
 	return true;
 }
@@ -93,8 +94,10 @@ static __always_inline bool choose_fallback(struct choice *choice, const struct 
 static __always_inline bool choose_entry(struct choice *choice, const struct lb_flow *entry,
 					 __u32 now)
 {
+	if (!choose(choice, entry->backend, LB_BY_FLOW))
+		return false;
 	choice->entry_age = entry_age(entry->seen, now);
-	return choose(choice, entry->backend, LB_BY_FLOW);
+	return true;
 }
 
 static __always_inline void note(enum lb_note what)
@@ -225,15 +228,14 @@ static __always_inline bool choose_default(struct choice *choice, const struct j
 	return choose_fallback(choice, j) || choose_owner(choice, j);
 }
 
-/* The flow needs no birth: its later packets find the same backend without. */
-static __always_inline enum lb_verdict pick_syn_plain(struct judgement *j)
+/* The flow gets no birth: its later packets have to find the default as this one does. */
+static __always_inline void stay_default(struct judgement *j, const struct choice *choice)
 {
 	if (j->flow_live)
 		/* A new life with old ports is not closing, whatever the last one was. */
 		entry_refresh(j->flow, LB_FLOW_OPEN, j->now);
-	else if (j->pair.owner != j->pair.fallback)
+	else if (j->pair.owner != j->pair.fallback && choice->decided_by == LB_BY_FALLBACK)
 		time_note(&j->pair.times->used, j->now);
-	return LB_CONTINUE;
 }
 
 static __always_inline enum lb_verdict pick_syn(const struct packet *packet, struct judgement *j,
@@ -256,13 +258,18 @@ static __always_inline enum lb_verdict pick_syn(const struct packet *packet, str
 	      choose_entry(choice, &j->birth->flow, j->now)))
 		choose_owner(choice, j);
 	/* 3. The same: nothing needs to be written. */
-	if (choice->index == fixed && !unconfirmed && (!j->always || j->flow_live || j->birth_live))
-		return pick_syn_plain(j);
+	if (choice->index == fixed && !unconfirmed &&
+	    (!j->always || j->flow_live || j->birth_live)) {
+		stay_default(j, choice);
+		return LB_CONTINUE;
+	}
 	/* 4. Else a birth; where none can be written, the live birth's backend or the default. */
 	if (bear(packet, j, choice))
 		return LB_CONTINUE;
-	if (!j->birth_live || !choose_entry(choice, &j->birth->flow, j->now))
+	if (!j->birth_live || !choose_entry(choice, &j->birth->flow, j->now)) {
 		choose_default(choice, j);
+		stay_default(j, choice);
+	}
 	time_note(&j->pair.times->full, j->now);
 	note(LB_NOTE_NEW_FLOW_UNTRACKED);
 	return LB_CONTINUE;
@@ -308,7 +315,7 @@ static __always_inline enum lb_verdict pick_established(const struct packet *pac
 static __always_inline enum lb_verdict pick_datagram(const struct packet *packet,
 						     struct judgement *j, struct choice *choice)
 {
-	__u32 idle = j->pool->idle_udp;
+	__u32 idle = j->pool->idle_udp, since;
 
 	/* 1. A live birth or flow entry. */
 	if (j->birth_live)
@@ -319,17 +326,18 @@ static __always_inline enum lb_verdict pick_datagram(const struct packet *packet
 	/* 2. Owner and fallback the same. */
 	if (j->pair.owner == j->pair.fallback && !j->always)
 		return choose_owner(choice, j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
+	since = j->pair.since ? j->pair.since : j->pair.times->since;
 	/* 3. The fallback while old flows without an entry may live; then the owner. */
-	if (!((time_recent(j->pair.times->since, j->now, idle) ||
+	if (!((time_recent(since, j->now, idle) ||
 	       time_recent(j->pair.times->full, j->now, idle)) &&
 	      choose_fallback(choice, j)) &&
 	    !choose_owner(choice, j) && !choose_fallback(choice, j))
 		return LB_DROP_NO_BACKEND;
 	if (bear(packet, j, choice))
 		return LB_CONTINUE;
-	choose_fallback(choice, j);
+	if (choose_fallback(choice, j))
+		time_note(&j->pair.times->used, j->now);
 	time_note(&j->pair.times->full, j->now);
-	time_note(&j->pair.times->used, j->now);
 	note(LB_NOTE_NEW_FLOW_UNTRACKED);
 	return LB_CONTINUE;
 }
@@ -345,37 +353,68 @@ static __always_inline enum lb_verdict pick_changed(const struct packet *packet,
 	return packet->syn ? pick_syn(packet, j, choice) : pick_established(packet, j, choice);
 }
 
+/* Judges by the client's record from here on, unless nothing is left of what that names. */
+static __always_inline bool pair_take(struct judgement *j, struct lb_client *client, __u64 pair)
+{
+	__u32 owner = LB_SLOT_OWNER(LB_CLIENT_WORD(pair));
+	__u32 fallback = LB_SLOT_FALLBACK(LB_CLIENT_WORD(pair));
+
+	if (!client_backend_valid(backend_status(owner), LB_CLIENT_OWNER_INCARNATION(pair)))
+		owner = 0;
+	if (!client_backend_valid(backend_status(fallback), LB_CLIENT_FALLBACK_INCARNATION(pair)))
+		fallback = 0;
+	if (!owner && !fallback) {
+		j->pair.changed = true; /* the slot's, but the client may have entries */
+		return false;
+	}
+	j->pair.owner = owner;
+	j->pair.fallback = fallback;
+	j->pair.changed = LB_CLIENT_WORD(pair) & LB_SLOT_CHANGED;
+	j->pair.client = true;
+	j->pair.times = &client->times;
+	return true;
+}
+
+/* The record of an unknown client. What this packet notes has to be noted there. */
+static __always_inline bool pair_begin(const struct packet *packet, struct judgement *j,
+				       const union client_key *key, struct lb_client *old,
+				       __u32 slot_word)
+{
+	struct lb_client *client;
+
+	if (!client_make(packet->family, key, old, slot_word, j->pair.times, j->now)) {
+		note(LB_NOTE_CLIENT_UNTRACKED);
+		return false;
+	}
+	client = read_only ? NULL : client_find(packet->family, key);
+	if (!client || !pair_take(j, client, LOAD_ONCE(client->pair)))
+		return false;
+	j->pair.client = false; /* a copy of the slot's pair: it was the slot that decided */
+	return true;
+}
+
 /* The pair of the client's record, which a SYN or a datagram of an unknown client makes. False if
  * there is none: the client goes by its slot. */
 static __always_inline bool pair_of_client(const struct packet *packet, struct judgement *j,
 					   __u32 slot_word)
 {
+	bool opens = packet->syn || packet->proto == IPPROTO_UDP;
 	union client_key key = {};
 	struct lb_client *client;
-	bool opens = packet->syn || packet->proto == IPPROTO_UDP;
 	__u64 pair;
 
 	client_key_fill(packet, j->pool_index, j->pool, &key);
 	client = client_find(packet->family, &key);
-	if (!client || !client_live(client, j->pool, j->now)) {
-		if (!opens)
-			return false;
-		/* The record is a copy of the slot's pair: this packet is judged by either. */
-		if (!client_make(packet->family, &key, client, slot_word, j->pair.times, j->now))
-			note(LB_NOTE_CLIENT_UNTRACKED);
-		return false;
-	}
-	pair = client_follow(client, j->pool, slot_word, opens, j->now);
+	if (!client || !client_live(client, j->pool, j->now))
+		return opens && pair_begin(packet, j, &key, client, slot_word);
+	pair = client_follow(client, j->pool, slot_word, j->pair.times, opens, j->now,
+			     &j->pair.since);
 	client_refresh(client, packet, j->now);
-	j->pair.owner = LB_SLOT_OWNER(LB_CLIENT_WORD(pair));
-	j->pair.fallback = LB_SLOT_FALLBACK(LB_CLIENT_WORD(pair));
-	j->pair.changed = LB_CLIENT_WORD(pair) & LB_SLOT_CHANGED;
-	j->pair.client = true;
-	j->pair.times = &client->times;
-	if (!client_backend_valid(backend_status(j->pair.fallback),
-				  LB_CLIENT_FALLBACK_INCARNATION(pair)))
-		j->pair.fallback = 0;
-	return true;
+	if (pair_take(j, client, pair))
+		return true;
+	if (opens)
+		note(LB_NOTE_CLIENT_UNTRACKED);
+	return false;
 }
 
 /* All but settled slots of pools that neither know clients nor track every flow. */

@@ -147,7 +147,9 @@ static __always_inline void client_settle(struct lb_client *client, const struct
 	bool same = owner == LB_SLOT_FALLBACK(word) &&
 		    incarnation == LB_CLIENT_FALLBACK_INCARNATION(pair);
 
-	if (!(word & LB_SLOT_CHANGED))
+	/* An owner that is gone is replaced by the client's next packet. */
+	if (!(word & LB_SLOT_CHANGED) ||
+	    !client_backend_valid(backend_status(owner), incarnation))
 		return;
 	if (same ? time_recent(client->times.kept, now, SETTLED_TICKS)
 		 : time_recent(client->times.since, now, pool->idle_longest) ||

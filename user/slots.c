@@ -22,8 +22,9 @@ static uint32_t changed_word(const struct change *change, uint32_t word, uint32_
 	uint32_t owner = LB_SLOT_OWNER(word), fallback = LB_SLOT_FALLBACK(word);
 	bool changed = word & LB_SLOT_CHANGED;
 
+	/* Until this table is in force, flows without an entry go to the owner that there was. */
 	if (!is_usable(change, fallback))
-		fallback = new_owner;
+		fallback = is_usable(change, owner) ? owner : new_owner;
 	if (owner != new_owner && !changed) {
 		/* Nothing can belong to an owner that is gone, so that the slot stays settled. */
 		changed = is_usable(change, owner);
@@ -37,8 +38,9 @@ static void note_change(uint32_t old, uint32_t word, struct lb_times *times, uin
 	if (word == old)
 		return;
 	times->kept = now;
-	if (LB_SLOT_OWNER(old) == LB_SLOT_FALLBACK(old) &&
-	    LB_SLOT_OWNER(word) != LB_SLOT_FALLBACK(word))
+	if (LB_SLOT_OWNER(word) != LB_SLOT_FALLBACK(word) &&
+	    (LB_SLOT_OWNER(old) == LB_SLOT_FALLBACK(old) ||
+	     LB_SLOT_FALLBACK(old) != LB_SLOT_FALLBACK(word)))
 		times->since = now;
 }
 

@@ -20,10 +20,11 @@ typedef bool (*slots_usable)(const void *context, uint32_t backend);
 /*
  * From the slot words in force and Maglev's new owners (backend indices, 0: none) to new slot
  * words, and their times.
- *  - a fallback that is not usable becomes the new owner;
+ *  - a fallback that is not usable becomes the old owner, if that is usable, else the new one;
  *  - if the owner changes, a settled slot takes the old owner as fallback if that is usable, and is
  *    changed from now on; otherwise the new owner;
- *  - `since` is set when the owner leaves the fallback, and not at later changes;
+ *  - `since` is set when the owner leaves the fallback, or another fallback comes, and not at later
+ *    changes;
  *  - then the owner is set, and `kept` if the word is another one.
  * Indices are compared, never states. `now`: in ticks. `old` NULL: a first table, all settled.
  * `owners` and `words` may be the same array.

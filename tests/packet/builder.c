@@ -185,7 +185,7 @@ static void put_tcp(uint8_t *at, const struct layer_tcp *tcp)
 	memset(at, 1, size); /* options: NOP */
 	put16(at, (unsigned)tcp->sport);
 	put16(at + 2, (unsigned)tcp->dport);
-	put32(at + 4, 0x11223344);
+	put32(at + 4, tcp->sequence ? tcp->sequence : SEQUENCE);
 	put32(at + 8, tcp->flags == SYN ? 0 : 0x55667788);
 	at[12] = (uint8_t)(or_default(tcp->offset, (int)(size / 4)) << 4);
 	at[13] = (uint8_t)or_default(tcp->flags, ACK);

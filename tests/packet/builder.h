@@ -20,6 +20,7 @@ enum {
 	ZERO = -1,
 	PACKET_LAYERS_MAX = 8,
 	PACKET_SIZE_MAX = 3520, /* what BPF_PROG_TEST_RUN takes with 4 KiB pages */
+	SEQUENCE = 0x11223344,
 };
 
 enum layer_kind {
@@ -78,9 +79,10 @@ struct layer_frag6 {
 
 struct layer_tcp {
 	int sport, dport;
-	int flags;   /* left out: ACK */
-	int options; /* words of them */
-	int offset;  /* override: header length in words */
+	int flags;         /* left out: ACK */
+	uint32_t sequence; /* left out: SEQUENCE */
+	int options;       /* words of them */
+	int offset;        /* override: header length in words */
 };
 
 struct layer_udp {

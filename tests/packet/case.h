@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * case: what a packet case says. One row: a packet in, what the kernel is told, the verdict, the
- * packet out, what was counted, and the flow table before and after. The state is the world
- * (world.h), of which the packet's VIP chooses a part, and the entries in `before`.
+ * packet out, what was counted, and what is remembered before and after. The state is the world
+ * (world.h), of which the packet's VIP chooses a part, and what stands in `before`. A sweep case
+ * says the same of a sweep.
  */
 #ifndef PACKET_CASE_H
 #define PACKET_CASE_H
@@ -13,18 +14,61 @@
 #include "builder.h"
 #include "world.h"
 
-enum { CASE_FLOWS_MAX = 2 };
+enum {
+	CASE_FLOWS_MAX = 3,
+	CASE_CLIENTS_MAX = 2,
+	CASE_TALLIES_MAX = 3,
+	NOW = -1, /* of a time: when the packet or the sweep comes; 0 is never, n is n ticks ago */
+};
 
-/* An entry of the flow table. */
-struct case_flow {
-	const char *src, *dst; /* NULL: no entry */
+/* Whose flow the case is about. */
+struct subject {
+	const char *src, *dst;
 	int proto, sport, dport;
+	enum world_service service;
+};
+
+enum case_table { NO_ENTRY, IN_BIRTHS, IN_FLOWS };
+
+/* An entry of a single flow; left out, what names the flow is the subject's. */
+struct case_flow {
+	enum case_table table;
 	enum world_backend backend;
 	enum lb_flow_state state;
-	enum world_service pool; /* left out: that of the case's service */
-	int age;                 /* ticks since it was seen; 0: now */
-	bool outlived;           /* from before the backend was down */
+	uint32_t sequence; /* births */
+	uint8_t flags;     /* flows: enum lb_flow_flag */
+	int age;           /* ticks since it was seen; 0: now */
+	bool outlived;     /* from before the backend was down */
+	bool doomed;
+	enum world_service pool; /* left out: that of the service */
+	const char *src;
+	int sport, proto;
 };
+
+struct case_times {
+	int since, used, full, kept;
+};
+
+/* A client's record, of the subject's source if `src` is left out. */
+struct case_client {
+	enum world_backend owner, fallback; /* owner NOBODY: no record */
+	bool changed, known, doomed;
+	bool owner_outlived, fallback_outlived;
+	int age;
+	struct case_times times;
+	const char *src;
+	enum world_service pool; /* left out: that of the service */
+};
+
+/* What is remembered, but for strangers. */
+struct case_state {
+	struct case_flow flows[CASE_FLOWS_MAX];
+	struct case_client clients[CASE_CLIENTS_MAX];
+	struct case_times times; /* of the flow's slot; of all others, the same as before */
+};
+
+#define FULL(what) (1U << LB_QUOTA_##what)
+#define NOTE(what) (1U << LB_NOTE_##what)
 
 struct packet_case {
 	const char *name;
@@ -34,8 +78,8 @@ struct packet_case {
 	/* Bytes that metadata takes from the driver's room before the frame. */
 	uint32_t metadata;
 
-	struct case_flow before[CASE_FLOWS_MAX];
-	bool full; /* the rest of the flow table is taken by strangers */
+	struct case_state before;
+	unsigned full; /* FULL(quota) of those that strangers have used up */
 
 	uint32_t action;
 	enum lb_verdict verdict;
@@ -45,11 +89,12 @@ struct packet_case {
 	/* Whose counter grows by one packet. Without a backend: what ended without one. */
 	enum world_service service;
 	enum world_backend backend;
-	bool new_flow; /* counted as one */
+	bool new_flow;  /* counted as one */
+	unsigned notes; /* NOTE(what) of those that were counted */
 	/* What chose the backend, as `lbctl flow lookup` says it; LB_BY_NONE: not compared. */
 	enum lb_decided_by by;
 
-	struct case_flow after[CASE_FLOWS_MAX]; /* all of the table but strangers */
+	struct case_state after;
 };
 
 #define PASS(why) .action = XDP_PASS, .verdict = LB_PASS_##why
@@ -59,28 +104,62 @@ struct packet_case {
 #define FORWARD_FAR(to, through)                                                                   \
 	.action = XDP_REDIRECT, .verdict = LB_FORWARDED, .service = through, .backend = to
 
-#define FLOW_TCP(s, sp, d, dp, ...)                                                                \
+/* Entries, by the last part of their backend's name. */
+#define BIRTH(to, how, number, ...)                                                                \
 	{                                                                                          \
-		.src = s, .sport = sp, .dst = d, .dport = dp, .proto = IPPROTO_TCP, __VA_ARGS__    \
+		.table = IN_BIRTHS, .backend = B_##to, .state = LB_FLOW_##how, .sequence = number, \
+		##__VA_ARGS__                                                                      \
 	}
-#define FLOW_UDP(s, sp, d, dp, ...)                                                                \
+#define FLOW(to, how, ...)                                                                         \
 	{                                                                                          \
-		.src = s, .sport = sp, .dst = d, .dport = dp, .proto = IPPROTO_UDP, __VA_ARGS__    \
+		.table = IN_FLOWS, .backend = B_##to, .state = LB_FLOW_##how, ##__VA_ARGS__        \
+	}
+#define CLIENT(to, other, ...)                                                                     \
+	{                                                                                          \
+		.owner = B_##to, .fallback = B_##other, ##__VA_ARGS__                              \
 	}
 
 struct case_list {
 	const char *topic;
 	const struct packet_case *cases;
 	size_t count;
+	bool forgetful; /* run in a world that has no room for flows or clients */
 };
 
-#define CASE_LIST(name, rows)                                                                      \
-	const struct case_list name = {#name, rows, sizeof(rows) / sizeof(rows[0])}
+#define CASE_LIST(name, rows, ...)                                                                 \
+	const struct case_list name = {.topic = #name,                                             \
+				       .cases = rows,                                              \
+				       .count = sizeof(rows) / sizeof(rows[0]),                    \
+				       ##__VA_ARGS__}
 
 extern const struct case_list headers;       /* cases_headers.c */
 extern const struct case_list truncated;     /* cases_truncated.c */
 extern const struct case_list listeners;     /* cases_service.c */
 extern const struct case_list encapsulation; /* cases_forward.c */
 extern const struct case_list affinity;      /* cases_pick.c */
+extern const struct case_list established;   /* cases_established.c */
+extern const struct case_list clients;       /* cases_clients.c */
+extern const struct case_list forgetful;     /* cases_forgetful.c */
+
+/* What a sweep did to a table. */
+struct case_swept {
+	uint32_t read, doomed, deleted;
+};
+
+struct sweep_case {
+	const char *name;
+	struct subject subject;
+	struct case_state before;
+	int sweeps; /* left out: one; the counts are the last one's */
+	struct case_swept births, flows, clients;
+	struct {
+		enum world_backend backend; /* NOBODY: end */
+		uint32_t flows, clients;
+	} tallies[CASE_TALLIES_MAX]; /* all others are zero; the pool's are their sums */
+	struct case_state after;
+};
+
+extern const struct sweep_case sweep_cases[]; /* cases_sweep.c */
+extern const size_t sweep_case_count;
 
 #endif

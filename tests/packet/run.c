@@ -16,27 +16,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "case.h"
-#include "table.h"
+#include "run_sweep.h"
+#include "state.h"
 
-#define BPFFS   "/sys/fs/bpf"
-#define PIN_DIR BPFFS "/packet"
+#define BPFFS             "/sys/fs/bpf"
+#define PIN_DIR           BPFFS "/packet"
+#define PIN_DIR_FORGETFUL BPFFS "/forgetful"
 
 static const struct case_list *const lists[] = {
-	&headers, &truncated, &listeners, &encapsulation, &affinity,
+	&headers,  &truncated,   &listeners, &encapsulation,
+	&affinity, &established, &clients,   &forgetful,
 };
 
 /* All that is counted. */
 struct tally {
 	struct lb_counter services[WORLD_SERVICES * WORLD_BACKENDS];
 	struct lb_verdict_counter verdicts[LB_VERDICT_COUNT];
+	uint64_t notes[LB_NOTE_COUNT];
 };
 
 static void tally_read(struct dataplane *dp, struct tally *out)
 {
 	if (dataplane_counters(dp, 0, world_counters(), out->services) ||
-	    dataplane_verdicts(dp, out->verdicts))
+	    dataplane_verdicts(dp, out->verdicts) || dataplane_notes(dp, out->notes))
 		errx(1, "cannot read the counters");
 }
 
@@ -92,12 +97,30 @@ static bool check_verdict(const struct packet_case *row, const struct packet *in
 	return good;
 }
 
+static bool check_notes(const struct packet_case *row, const struct tally *before,
+			const struct tally *after)
+{
+	bool good = true;
+
+	for (int i = 0; i < LB_NOTE_COUNT; i++) {
+		uint64_t count = after->notes[i] - before->notes[i];
+
+		if (count == (row->notes >> i & 1))
+			continue;
+		printf("#   note %s was counted %llu times\n", dataplane_note_name(i),
+		       (unsigned long long)count);
+		good = false;
+	}
+	return good;
+}
+
 /* What leaves, by the case. */
 static void packet_expected(const struct packet_case *row, const struct packet *in,
 			    struct packet *out)
 {
 	static const struct layer macs[WORLD_BACKENDS] = {
-		[B_L2] = TO_L2, [B_FAR_L2] = TO_FAR_L2, [B_A] = TO_A, [B_B] = TO_B};
+		[B_L2] = TO_L2, [B_FAR_L2] = TO_FAR_L2, [B_A] = TO_A,
+		[B_B] = TO_B,   [B_C] = TO_C,           [B_DRAIN] = TO_DRAIN};
 	struct packet ethernet;
 
 	if (row->out[0].kind != LAYER_END) {
@@ -148,54 +171,90 @@ static uint32_t program_run(struct dataplane *dp, const struct packet_case *row,
 	return run.retval;
 }
 
+/* The flow that the packet is of, where it has one. */
+static struct subject subject_of(const struct packet_case *row)
+{
+	struct subject subject = {.service = row->service};
+
+	for (int i = 0; i < PACKET_LAYERS_MAX; i++) {
+		const struct layer *layer = &row->in[i];
+
+		if (layer->kind == LAYER_IP4 || layer->kind == LAYER_IP6) {
+			bool six = layer->kind == LAYER_IP6;
+
+			subject.src = six ? layer->ip6.src : layer->ip4.src;
+			subject.dst = six ? layer->ip6.dst : layer->ip4.dst;
+		} else if (layer->kind == LAYER_TCP || layer->kind == LAYER_UDP) {
+			bool udp = layer->kind == LAYER_UDP;
+
+			subject.proto = udp ? IPPROTO_UDP : IPPROTO_TCP;
+			subject.sport = udp ? layer->udp.sport : layer->tcp.sport;
+			subject.dport = udp ? layer->udp.dport : layer->tcp.dport;
+		}
+	}
+	return subject;
+}
+
+static bool check_said(const struct packet_case *row, const struct lb_explanation *said)
+{
+	/* Of a packet that was lost after its backend was chosen, the case does not say whose. */
+	bool backend_known =
+		!row->service || row->verdict == LB_FORWARDED || row->verdict == LB_DROP_NO_BACKEND;
+	bool by_entry = said->decided_by == LB_BY_FLOW;
+	bool age_right = row->verdict != LB_FORWARDED || by_entry == (said->entry_age != ~0U);
+
+	if (said->verdict == row->verdict && said->service == row->service &&
+	    (!backend_known || said->backend == row->backend) &&
+	    (!row->by || said->decided_by == row->by) && age_right)
+		return true;
+	printf("#   explained as %s: service %u, backend %u, decided by %u, age of the entry %d\n",
+	       dataplane_verdict_name(said->verdict), said->service, said->backend,
+	       said->decided_by, (int)said->entry_age);
+	return false;
+}
+
 /* The read-only copy says what the other one will do, and does nothing. */
 static bool check_explained(struct dataplane *dp, const struct packet_case *row,
-			    const struct packet *in, const struct tally *before)
+			    const struct packet *in, const struct tally *before,
+			    const struct state *state, uint32_t *slot)
 {
 	struct lb_explanation said;
 	struct packet out = {.size = sizeof(out.bytes)};
 	struct fault fault;
 	struct tally after;
-	bool good, backend_known;
+	bool good;
 
 	if (dataplane_explain(dp, in->bytes, in->size, WORLD_NEAR_IFINDEX, &said, out.bytes,
 			      &out.size, &fault))
 		errx(1, "packet case %s: %s", row->name, fault.message);
+	*slot = said.slot;
 	tally_read(dp, &after);
 	good = !memcmp(before, &after, sizeof(after));
 	if (!good)
 		printf("#   explained: something was counted\n");
-	good &= table_check(dp, row, row->before, "explained");
-	/* Of a packet that was lost after its backend was chosen, the case does not say whose. */
-	backend_known =
-		!row->service || row->verdict == LB_FORWARDED || row->verdict == LB_DROP_NO_BACKEND;
-	if (said.verdict != row->verdict || said.service != row->service ||
-	    (backend_known && said.backend != row->backend) ||
-	    (row->by && said.decided_by != row->by)) {
-		printf("#   explained as %s: service %u, backend %u, decided by %u\n",
-		       dataplane_verdict_name(said.verdict), said.service, said.backend,
-		       said.decided_by);
-		good = false;
-	}
+	good &= state_check(state, state->before, said.slot, "explained");
+	good &= check_said(row, &said);
 	return good & check_packet(row, in, &out, "explained");
 }
 
-static bool case_run_once(struct dataplane *dp, const struct packet_case *row,
+static bool case_run_once(const struct maps *maps, const struct packet_case *row,
 			  const struct packet *in)
 {
+	const struct subject subject = subject_of(row);
+	struct state state = {
+		.maps = maps, .name = row->name, .subject = &subject, .before = &row->before};
 	struct tally before, after;
 	struct packet out;
-	uint32_t action;
+	uint32_t action, slot = 0;
 	bool good = true;
 
-	table_prepare(dp, PIN_DIR, row);
-	tally_read(dp, &before);
-	/* A packet with metadata cannot be asked about, and that the table is full shows only to
-	 * who tries to make an entry. */
-	if (!row->metadata && !row->full)
-		good = check_explained(dp, row, in, &before);
-	action = program_run(dp, row, in, &out);
-	tally_read(dp, &after);
+	state_prepare(&state, row->full);
+	tally_read(maps->dp, &before);
+	/* A packet with metadata cannot be asked about. */
+	if (!row->metadata)
+		good = check_explained(maps->dp, row, in, &before, &state, &slot);
+	action = program_run(maps->dp, row, in, &out);
+	tally_read(maps->dp, &after);
 
 	if (action != row->action) {
 		printf("#   expected %s, got %s\n", action_name(row->action), action_name(action));
@@ -203,11 +262,12 @@ static bool case_run_once(struct dataplane *dp, const struct packet_case *row,
 	}
 	good &= check_verdict(row, in, &before, &after);
 	good &= check_service_counters(row, in, &before, &after);
+	good &= check_notes(row, &before, &after);
 	good &= check_packet(row, in, &out, "sent");
-	return good & table_check(dp, row, row->after, "after the packet");
+	return good & state_check(&state, &row->after, slot, "after the packet");
 }
 
-static bool case_run(struct dataplane *dp, const struct packet_case *row)
+static bool case_run(const struct maps *maps, const struct packet_case *row)
 {
 	struct packet in;
 	size_t first, last;
@@ -219,7 +279,7 @@ static bool case_run(struct dataplane *dp, const struct packet_case *row)
 	if (first > last || last > in.size)
 		errx(1, "packet case %s: cannot cut %zu bytes so", row->name, in.size);
 	for (in.size = first; good && in.size <= last; in.size++) {
-		good = case_run_once(dp, row, &in);
+		good = case_run_once(maps, row, &in);
 		if (!good)
 			printf("#   (a frame of %zu bytes)\n", in.size);
 	}
@@ -235,28 +295,50 @@ static void namespaces_enter(void)
 		err(1, "cannot mount a BPF file system of its own on %s", BPFFS);
 }
 
-int main(void)
+/* Entries must be able to be older than any limit on a machine that has just started, too. */
+static void age_wait(void)
 {
-	struct dataplane *dp;
-	struct fault fault;
-	unsigned int number = 0, failed = 0;
+	while (dataplane_tick() <= WORLD_OLDEST)
+		sleep(1);
+}
 
-	namespaces_enter();
-	dp = dataplane_create(PIN_DIR, &world_settings, &fault);
+/* All cases of one world. Returns how many failed. */
+static unsigned int world_run(const char *pin_dir, bool forget, unsigned int *number)
+{
+	const struct lb_settings *settings = forget ? &world_settings_forgetful : &world_settings;
+	struct fault fault;
+	struct dataplane *dp = dataplane_create(pin_dir, settings, &fault);
+	struct maps maps;
+	unsigned int failed = 0;
+
 	if (!dp)
-		return fault_print(&fault, "packet");
+		exit(fault_print(&fault, "packet"));
 	world_create(dp);
+	maps_open(&maps, dp, pin_dir);
 	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
-		for (size_t c = 0; c < lists[l]->count; c++) {
-			const struct packet_case *row = &lists[l]->cases[c];
-			bool good = case_run(dp, row);
+		for (size_t c = 0; lists[l]->forgetful == forget && c < lists[l]->count; c++) {
+			bool good = case_run(&maps, &lists[l]->cases[c]);
 
 			failed += !good;
-			printf("%sok %u - %s: %s\n", good ? "" : "not ", ++number, lists[l]->topic,
-			       row->name);
+			printf("%sok %u - %s: %s\n", good ? "" : "not ", ++*number, lists[l]->topic,
+			       lists[l]->cases[c].name);
 		}
 	}
-	printf("1..%u\n", number);
+	if (!forget)
+		failed += sweeps_run(&maps, number);
+	maps_close(&maps);
 	dataplane_close(dp);
+	return failed;
+}
+
+int main(void)
+{
+	unsigned int number = 0, failed;
+
+	namespaces_enter();
+	age_wait();
+	failed = world_run(PIN_DIR, false, &number);
+	failed += world_run(PIN_DIR_FORGETFUL, true, &number);
+	printf("1..%u\n", number);
 	return failed ? 1 : 0;
 }

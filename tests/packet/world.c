@@ -13,20 +13,23 @@ enum {
 	LIMIT = 40,                 /* of backends and services: more than there are */
 };
 
-const struct lb_settings world_settings = {
-	.limits = {.flows = WORLD_FLOWS_MAX,
-		   .clients = 8,
-		   .backends = LIMIT,
-		   .services = LIMIT,
-		   .slots = LIMIT * TABLE_SIZE,
-		   .counters = LIMIT * LIMIT},
-	/* Fixed, so that what depends on the hash is known. */
-	.hash_seed = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
-};
+#define LIMITS(flow_limit, client_limit)                                                           \
+	.limits = {.flows = flow_limit,                                                            \
+		   .clients = client_limit,                                                        \
+		   .backends = LIMIT,                                                              \
+		   .services = LIMIT,                                                              \
+		   .slots = WORLD_SLOTS,                                                           \
+		   .counters = LIMIT * LIMIT}
+
+/* Fixed, so that what depends on the hash is known. */
+#define SEED .hash_seed = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+
+const struct lb_settings world_settings = {LIMITS(16, 16), SEED};
+const struct lb_settings world_settings_forgetful = {LIMITS(0, 0), SEED};
 
 struct backend_row {
 	enum lb_forward forward;
-	bool far, unusable;
+	bool far, unusable, drains;
 	uint16_t mtu;
 	uint8_t source_bits;
 };
@@ -49,6 +52,8 @@ static const struct backend_row backend_rows[WORLD_BACKENDS] = {
 	[B_B]        = VIA(L2),
 	[B_DOWN]     = VIA(L2, .unusable = true),
 	[B_UNROUTED] = VIA(NONE),
+	[B_C]        = VIA(L2),
+	[B_DRAIN]    = VIA(L2, .drains = true),
 };
 
 struct pool_row {
@@ -57,6 +62,7 @@ struct pool_row {
 	uint32_t flags;
 	uint16_t every_other; /* owner and fallback of each second slot */
 	bool elsewhere;       /* does not listen at its own VIP */
+	bool clients;         /* remembers them */
 };
 
 #define BEYOND (LIMIT + 1)
@@ -92,6 +98,11 @@ static const struct pool_row pool_rows[WORLD_SERVICES] = {
 	[S_BAD_TABLE]     = SLOTS(B_A, B_A),
 	[S_BAD_SLOT]      = SLOTS(BEYOND, BEYOND),
 	[S_BAD_FORWARD]   = SLOTS(B_UNROUTED, B_UNROUTED),
+	[S_SAME]          = SLOTS(B_A, B_A, .changed = true),
+	[S_CLIENTS]       = SLOTS(B_A, B_A, .clients = true, .flags = LB_POOL_SOURCE),
+	[S_CLIENTS_CHANGED] = SLOTS(B_B, B_A, .changed = true, .clients = true, .flags = LB_POOL_SOURCE),
+	[S_CLIENTS_DOWN]  = SLOTS(B_DOWN, B_DOWN, .clients = true, .flags = LB_POOL_SOURCE),
+	[S_BAD_TIMES]     = SLOTS(B_B, B_A, .changed = true),
 };
 
 /* Listeners of those that do not listen at their own VIP. */
@@ -119,6 +130,16 @@ uint32_t world_counters(void)
 	return WORLD_SERVICES * WORLD_BACKENDS;
 }
 
+uint32_t world_times_base(enum world_service service)
+{
+	return service * TABLE_SIZE;
+}
+
+uint32_t world_table_size(void)
+{
+	return TABLE_SIZE;
+}
+
 static void backend_create(struct dataplane *dp, uint32_t index)
 {
 	const struct backend_row *row = &backend_rows[index];
@@ -139,7 +160,9 @@ static void backend_create(struct dataplane *dp, uint32_t index)
 	inet_pton(six ? AF_INET6 : AF_INET, source, &backend->outer_source);
 	inet_pton(six ? AF_INET6 : AF_INET, six ? BACKEND6 : BACKEND4, &backend->outer_destination);
 	backend->status =
-		LB_STATUS(WORLD_INCARNATION, row->forward, row->unusable ? 0 : LB_BACKEND_USABLE);
+		LB_STATUS(WORLD_INCARNATION, row->forward,
+			  (row->unusable ? 0U : LB_BACKEND_USABLE) |
+				  (row->unusable || row->drains ? 0U : LB_BACKEND_TAKES_CLIENTS));
 }
 
 static void pool_create(struct dataplane *dp, uint32_t index)
@@ -147,18 +170,22 @@ static void pool_create(struct dataplane *dp, uint32_t index)
 	const struct pool_row *row = &pool_rows[index];
 	struct lb_pool *pool = &dataplane_pools(dp)[index];
 	uint32_t *slots = dataplane_slots(dp) + index * TABLE_SIZE;
-	uint32_t base = index == S_BAD_TABLE ? world_settings.limits.slots : index * TABLE_SIZE;
+	uint32_t base = index == S_BAD_TABLE ? WORLD_SLOTS : index * TABLE_SIZE;
 
 	for (uint32_t i = 0; i < TABLE_SIZE; i++)
 		slots[i] = i % 2 && row->every_other
 				   ? LB_SLOT(row->every_other, row->every_other, false)
 				   : LB_SLOT(row->owner, row->fallback, row->changed);
-	pool->flags = row->flags;
+	pool->flags = row->flags | (row->changed ? LB_POOL_UNSETTLED : 0U);
 	inet_pton(AF_INET, "255.255.255.0", &pool->mask_v4);
 	inet_pton(AF_INET6, "ffff:ffff:ffff:ffff::", &pool->mask_v6);
 	pool->idle_tcp = WORLD_IDLE_TCP;
 	pool->idle_udp = WORLD_IDLE_UDP;
 	pool->idle_closing = WORLD_IDLE_CLOSING;
+	pool->idle_longest = WORLD_IDLE_TCP;
+	pool->client_timeout = row->clients ? WORLD_CLIENT_TIMEOUT : 0;
+	pool->client_life = WORLD_IDLE_TCP;
+	pool->times_base = index == S_BAD_TIMES ? WORLD_SLOTS : world_times_base(index);
 	pool->table = index == S_NO_TABLE ? 0 : LB_TABLE(base, TABLE_SIZE);
 }
 

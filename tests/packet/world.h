@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * world: the services, pools and backends that all packet cases meet. A case chooses among them by
- * the VIP it sends to; nothing here changes between cases but the flow table. world.c has the rows,
+ * the VIP it sends to; nothing here changes between cases. world.c has the rows,
  * one line for each; neighbours: run.c writes them into the maps, the case files use the names.
  */
 #ifndef PACKET_WORLD_H
@@ -13,8 +13,9 @@
 #include "../../user/dataplane.h"
 
 /*
- * Backends. Those named by how they are reached have services of their own; A, B and DOWN are the
- * ones that the rules of pick choose among, reached by L2 so that one sees who was chosen.
+ * Backends. Those named by how they are reached have services of their own; A, B, C, DRAIN and
+ * DOWN are the ones that the rules of pick choose among, reached by L2 so that one sees who was
+ * chosen.
  */
 enum world_backend {
 	NOBODY,
@@ -32,6 +33,8 @@ enum world_backend {
 	B_B,
 	B_DOWN,     /* not usable */
 	B_UNROUTED, /* usable, but without a way to forward: maps that contradict each other */
+	B_C,        /* by L2, like A and B */
+	B_DRAIN,    /* the same, but takes no new flows of clients that it has */
 	WORLD_BACKENDS
 };
 
@@ -74,6 +77,13 @@ enum world_service {
 	S_BAD_TABLE,   /* its pool's table lies beyond the map */
 	S_BAD_SLOT,    /* its slots name a backend beyond the map */
 	S_BAD_FORWARD, /* its backend cannot be forwarded to */
+	/* more slots */
+	S_SAME, /* A, A, changed: entries may name others */
+	/* pools that remember clients, by /24 and /64 */
+	S_CLIENTS,         /* A, A */
+	S_CLIENTS_CHANGED, /* B, A, changed */
+	S_CLIENTS_DOWN,    /* DOWN, DOWN */
+	S_BAD_TIMES,       /* changed, and the times of its slots lie beyond the map */
 	WORLD_SERVICES
 };
 
@@ -110,12 +120,17 @@ enum world_service {
 #define V4_S_TRACKED_MOVED "192.0.2.17"
 #define V6_S_TRACKED_MOVED "2001:db8::11"
 #define V4_S_OWNER_DOWN    "192.0.2.18"
+#define V6_S_OWNER_DOWN    "2001:db8::12"
 #define V4_S_FALLBACK_DOWN "192.0.2.19"
+#define V6_S_FALLBACK_DOWN "2001:db8::13"
 #define V4_S_ALL_DOWN      "192.0.2.20"
 #define V6_S_ALL_DOWN      "2001:db8::14"
 #define V4_S_CHANGED_DOWN  "192.0.2.21"
+#define V6_S_CHANGED_DOWN  "2001:db8::15"
 #define V4_S_NO_OWNER      "192.0.2.22"
+#define V6_S_NO_OWNER      "2001:db8::16"
 #define V4_S_NO_TABLE      "192.0.2.23"
+#define V6_S_NO_TABLE      "2001:db8::17"
 #define V4_S_BY_FLOW       "192.0.2.24"
 #define V6_S_BY_FLOW       "2001:db8::18"
 #define V4_S_BY_SOURCE     "192.0.2.25"
@@ -124,6 +139,15 @@ enum world_service {
 #define V4_S_BAD_TABLE     "192.0.2.27"
 #define V4_S_BAD_SLOT      "192.0.2.28"
 #define V4_S_BAD_FORWARD   "192.0.2.29"
+#define V4_S_SAME          "192.0.2.30"
+#define V6_S_SAME          "2001:db8::1e"
+#define V4_S_CLIENTS       "192.0.2.31"
+#define V6_S_CLIENTS       "2001:db8::1f"
+#define V4_S_CLIENTS_CHANGED "192.0.2.32"
+#define V6_S_CLIENTS_CHANGED "2001:db8::20"
+#define V4_S_CLIENTS_DOWN  "192.0.2.33"
+#define V6_S_CLIENTS_DOWN  "2001:db8::21"
+#define V4_S_BAD_TIMES     "192.0.2.34"
 /* clang-format on */
 
 #define CLIENT4  "198.51.100.7"
@@ -150,22 +174,33 @@ enum world_service {
 #define TO_TIGHT6   SENT(0a)
 #define TO_A        SENT(0b)
 #define TO_B        SENT(0c)
+#define TO_C        SENT(0f)
+#define TO_DRAIN    SENT(10)
 
 enum {
-	WORLD_FLOWS_MAX = 8,
 	WORLD_NEAR_IFINDEX = 1, /* where all packets come from: lo of the test's own namespace */
 	WORLD_FAR_IFINDEX = 7,
-	WORLD_IDLE_TCP = 300, /* ticks */
-	WORLD_IDLE_UDP = 30,
-	WORLD_IDLE_CLOSING = 60,
-	WORLD_INCARNATION = 5, /* of every backend */
+	/* Ticks. Short, for what is older than a limit must not be older than the machine. */
+	WORLD_IDLE_TCP = 40,
+	WORLD_IDLE_UDP = 12,
+	WORLD_IDLE_CLOSING = 34,   /* longer than a birth beside its copy is quiet */
+	WORLD_CLIENT_TIMEOUT = 24, /* a record lives longer: for WORLD_IDLE_TCP */
+	WORLD_OLDEST = 60,         /* no case speaks of what is older */
+	WORLD_INCARNATION = 5,     /* of every backend */
+	WORLD_SLOTS = 40 * LB_SLOT_BLOCK,
 };
 
 extern const struct lb_settings world_settings;
+/* The same, but without room for a single flow or client. */
+extern const struct lb_settings world_settings_forgetful;
 
 /* Where the counter of (service, backend) lies; backend NOBODY: of packets without one. */
 uint32_t world_counter(enum world_service service, enum world_backend backend);
 uint32_t world_counters(void); /* how many there are */
+
+/* Where the times of the pool's slots begin in slot_times, and how many it has. */
+uint32_t world_times_base(enum world_service service);
+uint32_t world_table_size(void);
 
 /* Fills the maps. Ends the process with a message if that fails. */
 void world_create(struct dataplane *dp);

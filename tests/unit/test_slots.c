@@ -57,10 +57,15 @@ static const struct {
 	 {B, B, CHANGED}},
 	{"away from a changed pair of equals", {A, A, CHANGED}, B, 0, {B, A, CHANGED}},
 
-	{"a fallback that went becomes the new owner",
+	{"a fallback that went becomes the owner that there was",
 	 {A, B, CHANGED},
 	 C,
 	 USABLE(B),
+	 {C, A, CHANGED}},
+	{"or, if that went too, the new one",
+	 {A, B, CHANGED},
+	 C,
+	 USABLE(A) | USABLE(B),
 	 {C, C, CHANGED}},
 	{"even if the owner stays", {A, B, CHANGED}, A, USABLE(B), {A, A, CHANGED}},
 	{"and the old owner does not take its place",
@@ -95,7 +100,9 @@ enum { NOW = 5000, EARLIER = 7 };
 /* When the owner left the fallback, if a change made it leave. */
 static uint32_t expected_since(const struct slot *old, const struct slot *new)
 {
-	return old->owner == old->fallback && new->owner != new->fallback ? NOW : EARLIER;
+	bool left = old->owner == old->fallback || old->fallback != new->fallback;
+
+	return left && new->owner != new->fallback ? NOW : EARLIER;
 }
 
 static void test_change(void **state)

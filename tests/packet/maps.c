@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* maps: see maps.h. */
+#include "maps.h"
+
+#include <bpf/bpf.h>
+#include <err.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *const names[MAP_TABLES][2] = {
+	[MAP_BIRTHS] = {"births_v4", "births_v6"},
+	[MAP_FLOWS] = {"flows_v4", "flows_v6"},
+	[MAP_CLIENTS] = {"clients_v4", "clients_v6"},
+};
+
+static int pin_open(const char *pin_dir, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", pin_dir, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		err(1, "opening %s", path);
+	return fd;
+}
+
+void maps_open(struct maps *maps, struct dataplane *dp, const char *pin_dir)
+{
+	maps->dp = dp;
+	for (int t = 0; t < MAP_TABLES; t++)
+		for (int six = 0; six < 2; six++)
+			maps->fds[t][six] = pin_open(pin_dir, names[t][six]);
+	maps->usage_fd = pin_open(pin_dir, "usage");
+}
+
+void maps_close(struct maps *maps)
+{
+	for (int t = 0; t < MAP_TABLES; t++)
+		for (int six = 0; six < 2; six++)
+			close(maps->fds[t][six]);
+	close(maps->usage_fd);
+}
+
+void maps_clear(const struct maps *maps)
+{
+	union map_key key;
+
+	for (int t = 0; t < MAP_TABLES; t++)
+		for (int six = 0; six < 2; six++)
+			while (!bpf_map_get_next_key(maps->fds[t][six], NULL, &key))
+				if (bpf_map_delete_elem(maps->fds[t][six], &key))
+					err(1, "emptying %s", names[t][six]);
+}
+
+void maps_put(const struct maps *maps, enum map_table table, bool six, const union map_key *key,
+	      const union map_value *value)
+{
+	if (bpf_map_update_elem(maps->fds[table][six], key, value, BPF_NOEXIST))
+		err(1, "making an entry in %s", names[table][six]);
+}
+
+void maps_walk(const struct maps *maps, maps_each each, void *context)
+{
+	for (int t = 0; t < MAP_TABLES; t++) {
+		for (int six = 0; six < 2; six++) {
+			union map_key key, *last = NULL;
+			union map_value value;
+
+			while (!bpf_map_get_next_key(maps->fds[t][six], last, &key)) {
+				if (bpf_map_lookup_elem(maps->fds[t][six], &key, &value))
+					err(1, "reading %s", names[t][six]);
+				each(context, t, six, &key, &value);
+				last = &key;
+			}
+		}
+	}
+}
+
+static void count_entry(void *context, enum map_table table, bool six, const union map_key *key,
+			const union map_value *value)
+{
+	struct lb_usage *use = context;
+	bool udp = (six ? key->flow_v6.proto : key->flow_v4.proto) == IPPROTO_UDP;
+
+	switch (table) {
+	case MAP_BIRTHS:
+		use->count[udp ? LB_QUOTA_UDP : LB_QUOTA_TCP]++;
+		use->count[udp ? LB_QUOTA_UDP_BIRTHS : LB_QUOTA_TCP_BIRTHS]++;
+		break;
+	case MAP_FLOWS:
+		use->count[udp ? LB_QUOTA_UDP : LB_QUOTA_TCP]++;
+		if (value->flow.flags & LB_FLOW_RECORDED)
+			use->count[LB_QUOTA_TCP_RECORDED]++;
+		break;
+	default:
+		use->count[LB_QUOTA_CLIENTS]++;
+		if (!value->client.known)
+			use->count[LB_QUOTA_CLIENTS_NEW]++;
+	}
+}
+
+struct lb_usage maps_count(const struct maps *maps)
+{
+	struct lb_usage use = {0};
+
+	maps_walk(maps, count_entry, &use);
+	return use;
+}
+
+void maps_usage_put(const struct maps *maps, const struct lb_usage *use)
+{
+	const uint32_t zero = 0;
+
+	if (bpf_map_update_elem(maps->usage_fd, &zero, use, BPF_ANY))
+		err(1, "writing usage");
+}
