@@ -32,10 +32,10 @@ struct sim_backend {
 
 struct sim {
 	struct sim_backend backends[HOST_BACKENDS];
-	bool keep;	    /* on_down: keep */
+	bool keep;          /* on_down: keep */
 	bool drain_clients; /* drain_mode: clients */
 	uint32_t table_size;
-	uint32_t half; /* of `slots` that is in force: 0 or 1 */
+	uint32_t half;                 /* of `slots` that is in force: 0 or 1 */
 	uint32_t words[SIM_TABLE_MAX]; /* computed, to be switched to */
 	bool computed;
 	bool changing; /* a change is under way: the controller does one thing at a time */
@@ -45,8 +45,14 @@ struct sim {
 
 HOST struct sim sim;
 
-HOST uint32_t sim_now(void) { return (uint32_t)(host_now_ns >> 30); }
-HOST void sim_tick(uint32_t ticks) { host_now_ns += (uint64_t)ticks << 30; }
+HOST uint32_t sim_now(void)
+{
+	return (uint32_t)(host_now_ns >> 30);
+}
+HOST void sim_tick(uint32_t ticks)
+{
+	host_now_ns += (uint64_t)ticks << 30;
+}
 
 /* ---- what the controller derives (user/model_state.c says the same of its model) ---- */
 
@@ -85,9 +91,9 @@ HOST void sim_status_store(uint32_t index, bool usable, bool takes_clients)
 
 	if (!usable && old & LB_BACKEND_USABLE)
 		incarnation++;
-	backends_host[index].status = LB_STATUS(incarnation, LB_FORWARD_L2,
-						(usable ? LB_BACKEND_USABLE : 0) |
-							(takes_clients ? LB_BACKEND_TAKES_CLIENTS : 0));
+	backends_host[index].status = LB_STATUS(
+		incarnation, LB_FORWARD_L2,
+		(usable ? LB_BACKEND_USABLE : 0) | (takes_clients ? LB_BACKEND_TAKES_CLIENTS : 0));
 }
 
 HOST void sim_store_down(void)
@@ -127,9 +133,8 @@ HOST void sim_table_compute(void)
 		snprintf(names[i], sizeof(names[i]), "backend%u", i);
 		indices[count] = i;
 		wanted[count].name = names[i];
-		wanted[count++].weight = sim_status_usable(NULL, i) && sim_takes_new(i)
-						 ? sim.backends[i].weight
-						 : 0;
+		wanted[count++].weight =
+			sim_status_usable(NULL, i) && sim_takes_new(i) ? sim.backends[i].weight : 0;
 	}
 	if (maglev_build(seed, wanted, count, table, sim.table_size))
 		abort();
@@ -268,8 +273,7 @@ HOST void sim_reset(const struct sim_options *options)
 				 .idle_udp = options->idle_udp,
 				 .idle_closing = 56,
 				 .client_timeout = options->client_timeout};
-	pool->idle_longest =
-		pool->idle_tcp > pool->idle_udp ? pool->idle_tcp : pool->idle_udp;
+	pool->idle_longest = pool->idle_tcp > pool->idle_udp ? pool->idle_tcp : pool->idle_udp;
 	if (pool->idle_longest < pool->idle_closing)
 		pool->idle_longest = pool->idle_closing;
 	pool->client_life = pool->client_timeout > pool->idle_longest ? pool->client_timeout

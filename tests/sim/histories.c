@@ -3,9 +3,9 @@
  * histories: random histories of packets, changes and sweeps, interleaved at any point, against a
  * statement of stickiness that knows nothing of the rules:
  *
- *   A flow, once answered by a backend that stays usable, and while it is not idle past its timeout,
- *   is never sent elsewhere. A client, once known, keeps its backend for new flows likewise, for as
- *   long as that takes them.
+ *   A flow, once answered by a backend that stays usable, and while it is not idle past its
+ * timeout, is never sent elsewhere. A client, once known, keeps its backend for new flows likewise,
+ * for as long as that takes them.
  *
  * A history is a list of events drawn from a seed, so that a failing one can be shortened: events
  * are left out for as long as it still fails. The shortest is printed.
@@ -15,9 +15,9 @@
 #include <getopt.h>
 #include <inttypes.h>
 
-#define HOST_BACKENDS	 7
+#define HOST_BACKENDS    7
 #define HOST_SLOT_BLOCKS 4
-#define HOST_BUCKETS	 8
+#define HOST_BUCKETS     8
 #include "engine.h"
 
 enum {
@@ -61,17 +61,17 @@ struct event {
 
 /* How often each kind is drawn. */
 static const uint16_t odds[EV_KINDS] = {
-	[EV_TICK] = 60,	      [EV_PACKET] = 300, [EV_OPEN] = 60,     [EV_CLOSE] = 12,
+	[EV_TICK] = 60,       [EV_PACKET] = 300,    [EV_OPEN] = 60,      [EV_CLOSE] = 12,
 	[EV_FORGED_SYN] = 20, [EV_FORGED_ACK] = 10, [EV_STRANGERS] = 12, [EV_DOWN] = 6,
-	[EV_UP] = 14,	      [EV_DRAIN] = 6,	 [EV_READY] = 10,    [EV_WEIGHT] = 6,
-	[EV_STORE_DOWN] = 20, [EV_COMPUTE] = 24, [EV_SWITCH] = 24,   [EV_STORE_UP] = 20,
+	[EV_UP] = 14,         [EV_DRAIN] = 6,       [EV_READY] = 10,     [EV_WEIGHT] = 6,
+	[EV_STORE_DOWN] = 20, [EV_COMPUTE] = 24,    [EV_SWITCH] = 24,    [EV_STORE_UP] = 20,
 	[EV_PUBLISH] = 24,    [EV_SWEEP_STEP] = 60, [EV_SWEEP] = 20,
 };
 
 static const char *const kind_names[EV_KINDS] = {
-	"tick",	      "packet",	   "open",   "close",  "forged SYN", "forged ACK", "strangers",
-	"down",	      "up",	   "drain",  "ready",  "weight",     "store down", "compute",
-	"switch",     "store up",  "publish", "sweep step", "sweep",
+	"tick",   "packet",   "open",    "close",      "forged SYN", "forged ACK", "strangers",
+	"down",   "up",       "drain",   "ready",      "weight",     "store down", "compute",
+	"switch", "store up", "publish", "sweep step", "sweep",
 };
 
 /* ---- the statement ---- */
@@ -83,11 +83,11 @@ struct flow {
 	bool udp;
 	enum phase phase;
 	uint32_t sequence; /* initial */
-	uint32_t sent;	   /* packets of this life */
+	uint32_t sent;     /* packets of this life */
 	uint32_t answers;  /* bit per backend that answered its SYN */
 	uint32_t backend;  /* that answered last */
-	uint32_t life;	   /* of that backend, see backend_life */
-	uint32_t seen;	   /* tick of the last answer */
+	uint32_t life;     /* of that backend, see backend_life */
+	uint32_t seen;     /* tick of the last answer */
 };
 
 /* What a client was told: the backend of its last new flow. */
@@ -108,7 +108,14 @@ static uint64_t flows_opened;
 
 /* The step of a change that comes next: in the controller's order, whatever order they are drawn
  * in. NEXT_DOWN: no change is under way. */
-static enum { NEXT_DOWN, NEXT_COMPUTE_1, NEXT_SWITCH_1, NEXT_UP, NEXT_COMPUTE_2, NEXT_SWITCH_2 } next;
+static enum {
+	NEXT_DOWN,
+	NEXT_COMPUTE_1,
+	NEXT_SWITCH_1,
+	NEXT_UP,
+	NEXT_COMPUTE_2,
+	NEXT_SWITCH_2
+} next;
 
 static uint64_t random_state;
 
@@ -197,9 +204,10 @@ static void client_seen(const struct flow *flow, bool syn, bool new_flow, uint32
 		snprintf(failure, sizeof(failure), "client %d: was with %u, new flow sent to %u",
 			 (int)(client - clients), client->backend, by);
 	if (new_flow && !client_bound(client))
-		*client = (struct client){.backend = by,
-					  .life = backend_life[by],
-					  .takes_life = takes_life[by]};
+		*client = (struct client){
+			.backend = by, .life = backend_life[by], .takes_life = takes_life[by]};
+	else if (syn && !client_bound(client))
+		*client = (struct client){0}; /* a repeated one may move it as well */
 	else if (!syn && client->backend == by && backend_life[by] == client->life)
 		client->known = true;
 	client->seen = sim_now();
@@ -229,19 +237,17 @@ static void packet_udp(struct flow *flow)
 	answered(flow, to);
 }
 
+/* As the table in force has it. */
 static bool anyone_takes_new(void)
 {
-	for (uint32_t i = 1; i < HOST_BACKENDS; i++)
-		if (sim_takes_new(i))
-			return true;
-	return false;
+	return LB_SLOT_OWNER(sim_table(sim.half)[0]);
 }
 
 /* A SYN, first or repeated. Repeated across a change it may be answered twice. */
 static void packet_syn(struct flow *flow)
 {
-	uint64_t untracked = notes_host[LB_NOTE_CLIENT_UNTRACKED] +
-			     notes_host[LB_NOTE_NEW_FLOW_UNTRACKED];
+	uint64_t untracked =
+		notes_host[LB_NOTE_CLIENT_UNTRACKED] + notes_host[LB_NOTE_NEW_FLOW_UNTRACKED];
 	uint32_t to;
 
 	if (flow->phase == OPENING && sim_now() - flow->seen > IDLE_CLOSING)
@@ -251,8 +257,8 @@ static void packet_syn(struct flow *flow)
 	/* What the balancer says it could not remember it is not held to; nor to where a new flow
 	 * goes while its owner is down and the table does not say so yet, or nobody takes any. */
 	if (next == NEXT_DOWN && anyone_takes_new() &&
-	    untracked == notes_host[LB_NOTE_CLIENT_UNTRACKED] +
-				 notes_host[LB_NOTE_NEW_FLOW_UNTRACKED])
+	    untracked ==
+		    notes_host[LB_NOTE_CLIENT_UNTRACKED] + notes_host[LB_NOTE_NEW_FLOW_UNTRACKED])
 		client_seen(flow, true, flow->answers == 0, to);
 	else
 		*client_of(flow) = (struct client){0};
@@ -270,8 +276,9 @@ static void packet_first(struct flow *flow, uint32_t to)
 
 	if (once && bound(flow) && to != flow->backend)
 		fail(flow, "first packet after the SYN", to);
-	if (!(flow->answers >> to & 1)) {
-		flow->phase = IDLE; /* answered with a reset */
+	/* Answered with a reset; or so late that the half-open flow was forgotten. */
+	if (!(flow->answers >> to & 1) || sim_now() - flow->seen > IDLE_CLOSING) {
+		flow->phase = IDLE;
 		return;
 	}
 	flow->phase = OPEN;
@@ -347,12 +354,11 @@ static void strangers(uint32_t number)
 
 		stranger.packet.family = 4;
 		stranger.packet.proto = i % 3 == 2 ? IPPROTO_UDP : IPPROTO_TCP;
-		stranger.packet.flow.v4 =
-			(struct lb_flow_key_v4){.source = 1000 + draw(5000),
-						.destination = 1,
-						.source_port = (uint16_t)number,
-						.destination_port = 80,
-						.proto = stranger.packet.proto};
+		stranger.packet.flow.v4 = (struct lb_flow_key_v4){.source = 1000 + draw(5000),
+								  .destination = 1,
+								  .source_port = (uint16_t)number,
+								  .destination_port = 80,
+								  .proto = stranger.packet.proto};
 		send(&stranger, i % 3 == 0, false, false, draw(UINT32_MAX));
 	}
 }
@@ -397,7 +403,6 @@ static bool unfinished(void)
 	}
 	return false;
 }
-
 
 static void publish_step(void)
 {
@@ -590,25 +595,58 @@ static const struct sim_options worlds[] = {
 	{.table_size = 13, .flows = 16, .idle_tcp = IDLE_TCP, .idle_udp = IDLE_UDP},
 	{.table_size = 13, .flows = 4000, .idle_tcp = IDLE_TCP, .idle_udp = IDLE_UDP, .keep = true},
 	{.table_size = 13, .flows = 40, .idle_tcp = IDLE_TCP, .idle_udp = IDLE_UDP, .keep = true},
-	{.table_size = 13, .flows = 4000, .idle_tcp = IDLE_TCP, .idle_udp = IDLE_UDP,
+	{.table_size = 13,
+	 .flows = 4000,
+	 .idle_tcp = IDLE_TCP,
+	 .idle_udp = IDLE_UDP,
 	 .flags = LB_POOL_TRACK_ALWAYS},
-	{.table_size = 13, .flows = 20, .idle_tcp = IDLE_TCP, .idle_udp = IDLE_UDP,
+	{.table_size = 13,
+	 .flows = 20,
+	 .idle_tcp = IDLE_TCP,
+	 .idle_udp = IDLE_UDP,
 	 .flags = LB_POOL_TRACK_ALWAYS},
-	{.table_size = 13, .flows = 4000, .idle_tcp = IDLE_TCP, .idle_udp = IDLE_UDP,
+	{.table_size = 13,
+	 .flows = 4000,
+	 .idle_tcp = IDLE_TCP,
+	 .idle_udp = IDLE_UDP,
 	 .flags = LB_POOL_SOURCE},
-	{.table_size = 13, .flows = 4000, .clients = 20000, .idle_tcp = IDLE_TCP,
-	 .idle_udp = IDLE_UDP, .flags = LB_POOL_SOURCE, .client_timeout = 100},
-	{.table_size = 13, .flows = 4000, .clients = 20000, .idle_tcp = IDLE_TCP,
-	 .idle_udp = IDLE_UDP, .flags = LB_POOL_SOURCE, .client_timeout = 500, .drain_clients = true},
-	{.table_size = 13, .flows = 0, .clients = 20000, .idle_tcp = IDLE_TCP,
-	 .idle_udp = IDLE_UDP, .flags = LB_POOL_SOURCE, .client_timeout = 100},
-	{.table_size = 13, .flows = 4000, .clients = 0, .idle_tcp = IDLE_TCP,
-	 .idle_udp = IDLE_UDP, .flags = LB_POOL_SOURCE, .client_timeout = 100},
+	{.table_size = 13,
+	 .flows = 4000,
+	 .clients = 20000,
+	 .idle_tcp = IDLE_TCP,
+	 .idle_udp = IDLE_UDP,
+	 .flags = LB_POOL_SOURCE,
+	 .client_timeout = 100},
+	{.table_size = 13,
+	 .flows = 4000,
+	 .clients = 20000,
+	 .idle_tcp = IDLE_TCP,
+	 .idle_udp = IDLE_UDP,
+	 .flags = LB_POOL_SOURCE,
+	 .client_timeout = 500,
+	 .drain_clients = true},
+	{.table_size = 13,
+	 .flows = 0,
+	 .clients = 20000,
+	 .idle_tcp = IDLE_TCP,
+	 .idle_udp = IDLE_UDP,
+	 .flags = LB_POOL_SOURCE,
+	 .client_timeout = 100},
+	{.table_size = 13,
+	 .flows = 4000,
+	 .clients = 0,
+	 .idle_tcp = IDLE_TCP,
+	 .idle_udp = IDLE_UDP,
+	 .flags = LB_POOL_SOURCE,
+	 .client_timeout = 100},
 };
 
 enum { WORLDS = sizeof(worlds) / sizeof(*worlds) };
 
-static uint64_t number(const char *text) { return strtoull(text, NULL, 10); }
+static uint64_t number(const char *text)
+{
+	return strtoull(text, NULL, 10);
+}
 
 static int report(struct event *events, uint32_t count, uint64_t seed)
 {
