@@ -23,8 +23,8 @@
 	X(slots, __u32, struct lb_slot_block, (l)->slots / LB_SLOT_BLOCK)                          \
 	X(backends, __u32, struct lb_backend, (l)->backends + 1)                                   \
 	X(slot_times, __u32, struct lb_times, (l)->slots)                                          \
-	X(births_v4, struct lb_flow_key_v4, struct lb_birth, HASH_ENTRIES((l)->flows))             \
-	X(births_v6, struct lb_flow_key_v6, struct lb_birth, HASH_ENTRIES((l)->flows))             \
+	X(births_v4, struct lb_flow_key_v4, struct lb_birth, HASH_ENTRIES((l)->flows / 2))         \
+	X(births_v6, struct lb_flow_key_v6, struct lb_birth, HASH_ENTRIES((l)->flows / 2))         \
 	X(flows_v4, struct lb_flow_key_v4, struct lb_flow, HASH_ENTRIES((l)->flows))               \
 	X(flows_v6, struct lb_flow_key_v6, struct lb_flow, HASH_ENTRIES((l)->flows))               \
 	X(clients_v4, struct lb_client_key_v4, struct lb_client, HASH_ENTRIES((l)->clients))       \
