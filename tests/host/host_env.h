@@ -97,11 +97,16 @@ HOST_HASH(flows_v6, struct lb_flow_key_v6, struct lb_flow);
 HOST_HASH(clients_v4, struct lb_client_key_v4, struct lb_client);
 HOST_HASH(clients_v6, struct lb_client_key_v6, struct lb_client);
 
+/* Values are aligned to eight bytes, as the kernel's are, and so are elements. */
+HOST size_t host_aligned(size_t size)
+{
+	return (size + 7) / 8 * 8;
+}
+
 HOST size_t host_element_size(const struct host_map *map)
 {
-	size_t size = sizeof(struct host_element) + map->key_size + map->value_size;
-
-	return (size + 7) / 8 * 8;
+	return sizeof(struct host_element) + host_aligned(map->key_size) +
+	       host_aligned(map->value_size);
 }
 
 HOST struct host_element *host_element(const struct host_map *map, uint32_t number)
@@ -117,8 +122,7 @@ HOST void *host_key(struct host_element *element)
 
 HOST void *host_value(const struct host_map *map, struct host_element *element)
 {
-	/* Keys have a multiple of four bytes, and so does what is in front of them. */
-	return (uint8_t *)(element + 1) + map->key_size;
+	return (uint8_t *)(element + 1) + host_aligned(map->key_size);
 }
 
 HOST uint32_t *host_bucket(struct host_map *map, const void *key)
