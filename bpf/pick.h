@@ -246,9 +246,10 @@ static __always_inline enum lb_verdict pick_syn(const struct packet *packet, str
 
 	/* 1. A live confirmed birth and no live flow entry: its backend. */
 	if (is_confirmed(j) && !j->flow_live) {
+		if (!choose_entry(choice, &j->birth->flow, j->now))
+			return LB_DROP_NO_BACKEND;
 		entry_refresh(&j->birth->flow, LB_FLOW_OPEN, j->now);
-		return choose_entry(choice, &j->birth->flow, j->now) ? LB_CONTINUE
-								     : LB_DROP_NO_BACKEND;
+		return LB_CONTINUE;
 	}
 	/* 2. The default, and the choice: a repeated SYN goes where the first one went. */
 	if (!choose_default(choice, j))
