@@ -147,17 +147,20 @@ static __always_inline __u64 client_pair_moved(__u32 word, __u32 new_owner, bool
  * slot until it can.
  */
 static __always_inline __u64 client_renew(struct lb_client *client, __u64 pair, __u32 slot_word,
-					  const struct lb_times *times, __u32 now)
+					  struct pair *out, __u32 now)
 {
 	__u32 owner = LB_SLOT_OWNER(slot_word), fallback = LB_SLOT_FALLBACK(slot_word);
 	__u64 fresh, found;
 
-	if (read_only || !(backend_status(owner) & LB_BACKEND_USABLE))
+	if (!(backend_status(owner) & LB_BACKEND_USABLE))
 		return pair;
 	if (!(backend_status(fallback) & LB_BACKEND_USABLE))
 		fallback = owner;
 	fresh = client_pair_make(owner, fallback, true);
-	client->times = *times;
+	if (read_only)
+		return fresh;
+	client->times = *out->times;
+	out->times = &client->times;
 	STORE_ONCE(client->times.kept, now);
 	found = __sync_val_compare_and_swap(&client->pair, pair, fresh);
 	return found == pair ? fresh : found;
@@ -166,11 +169,12 @@ static __always_inline __u64 client_renew(struct lb_client *client, __u64 pair, 
 /*
  * Moves the record to the slot's owner: at once if its own died; at a new flow if its own takes
  * none, or the client was silent for longer than the affinity lasts. Returns the pair in force,
- * which is another CPU's if that was faster. `since`: see struct pair.
+ * which is another CPU's if that was faster. `out`: in with the slot's times, out with those that
+ * the packet is judged by.
  */
 static __always_inline __u64 client_follow(struct lb_client *client, const struct lb_pool *pool,
-					   __u32 slot_word, const struct lb_times *fresh_times,
-					   bool new_flow, __u32 now, __u32 *since)
+					   __u32 slot_word, struct pair *out, bool new_flow,
+					   __u32 now)
 {
 	__u64 pair = LOAD_ONCE(client->pair), moved, found;
 	__u32 word = LB_CLIENT_WORD(pair), seen = LOAD_ONCE(client->seen) & ~LB_DOOMED;
@@ -182,17 +186,18 @@ static __always_inline __u64 client_follow(struct lb_client *client, const struc
 				   entry_age(seen, now) > (__s32)pool->client_timeout);
 	__u32 new_owner = LB_SLOT_OWNER(slot_word);
 
+	if (!owner_alive && !fallback_alive)
+		return client_renew(client, pair, slot_word, out, now);
+	out->times = &client->times;
 	if (owner_alive && (!leaves || new_owner == LB_SLOT_OWNER(word)))
 		return pair;
-	if (!owner_alive && !fallback_alive)
-		return client_renew(client, pair, slot_word, fresh_times, now);
 	if (!(backend_status(new_owner) & LB_BACKEND_USABLE))
 		return pair;
 	moved = client_pair_moved(word, new_owner, owner_alive, fallback_alive);
 	/* Nothing of the client was seen since `seen`: that long its old flows are with the owner
 	 * that it leaves. Noted first, for whoever reads the new pair. */
 	if (LB_SLOT_OWNER(word) == LB_SLOT_FALLBACK(word) || !fallback_alive) {
-		*since = seen;
+		out->since = seen;
 		if (!read_only)
 			STORE_ONCE(client->times.since, seen);
 	}

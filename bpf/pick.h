@@ -355,7 +355,7 @@ static __always_inline enum lb_verdict pick_changed(const struct packet *packet,
 }
 
 /* Judges by the client's record from here on, unless nothing is left of what that names. */
-static __always_inline bool pair_take(struct judgement *j, struct lb_client *client, __u64 pair)
+static __always_inline bool pair_take(struct judgement *j, __u64 pair)
 {
 	__u32 owner = LB_SLOT_OWNER(LB_CLIENT_WORD(pair));
 	__u32 fallback = LB_SLOT_FALLBACK(LB_CLIENT_WORD(pair));
@@ -372,7 +372,6 @@ static __always_inline bool pair_take(struct judgement *j, struct lb_client *cli
 	j->pair.fallback = fallback;
 	j->pair.changed = LB_CLIENT_WORD(pair) & LB_SLOT_CHANGED;
 	j->pair.client = true;
-	j->pair.times = &client->times;
 	return true;
 }
 
@@ -388,8 +387,9 @@ static __always_inline bool pair_begin(const struct packet *packet, struct judge
 		return false;
 	}
 	client = read_only ? NULL : client_find(packet->family, key);
-	if (!client || !pair_take(j, client, LOAD_ONCE(client->pair)))
+	if (!client || !pair_take(j, LOAD_ONCE(client->pair)))
 		return false;
+	j->pair.times = &client->times;
 	j->pair.client = false; /* a copy of the slot's pair: it was the slot that decided */
 	return true;
 }
@@ -408,10 +408,9 @@ static __always_inline bool pair_of_client(const struct packet *packet, struct j
 	client = client_find(packet->family, &key);
 	if (!client || !client_live(client, j->pool, j->now))
 		return opens && pair_begin(packet, j, &key, client, slot_word);
-	pair = client_follow(client, j->pool, slot_word, j->pair.times, opens, j->now,
-			     &j->pair.since);
+	pair = client_follow(client, j->pool, slot_word, &j->pair, opens, j->now);
 	client_refresh(client, packet, j->now);
-	if (pair_take(j, client, pair))
+	if (pair_take(j, pair))
 		return true;
 	if (opens)
 		note(LB_NOTE_CLIENT_UNTRACKED);

@@ -148,8 +148,7 @@ static __always_inline void client_settle(struct lb_client *client, const struct
 		    incarnation == LB_CLIENT_FALLBACK_INCARNATION(pair);
 
 	/* An owner that is gone is replaced by the client's next packet. */
-	if (!(word & LB_SLOT_CHANGED) ||
-	    !client_backend_valid(backend_status(owner), incarnation))
+	if (!(word & LB_SLOT_CHANGED) || !client_backend_valid(backend_status(owner), incarnation))
 		return;
 	if (same ? time_recent(client->times.kept, now, SETTLED_TICKS)
 		 : time_recent(client->times.since, now, pool->idle_longest) ||

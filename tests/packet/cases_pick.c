@@ -107,13 +107,13 @@ static const struct packet_case rows[] = {
 
 	/* ---- SYN 4: no birth can be written ---- */
 	BOTH("SYN 4: births are full: the fallback", CHANGED, SEGMENT(SYN, ISN), NEW, .full = FULL(TCP_BIRTHS),
-	     TO(A, FALLBACK), TIMES_AFTER(.full = NOW), .notes = NOTE(NEW_FLOW_UNTRACKED)),
+	     TO(A, FALLBACK), TIMES_AFTER(.used = NOW, .full = NOW), .notes = NOTE(NEW_FLOW_UNTRACKED)),
 	BOTH("SYN 4: all TCP entries are full: the fallback", CHANGED, SEGMENT(SYN, ISN), NEW, .full = FULL(TCP),
-	     TO(A, FALLBACK), TIMES_AFTER(.full = NOW), .notes = NOTE(NEW_FLOW_UNTRACKED)),
+	     TO(A, FALLBACK), TIMES_AFTER(.used = NOW, .full = NOW), .notes = NOTE(NEW_FLOW_UNTRACKED)),
 	BOTH("SYN 4: UDP has its own quota, recorded flows have theirs", CHANGED, SEGMENT(SYN, ISN), NEW,
 	     .full = FULL(UDP) | FULL(UDP_BIRTHS) | FULL(TCP_RECORDED), TO(B, SLOT), AFTER(BIRTH(B, OPENING, ISN))),
-	BOTH("SYN 4: full: the flow entry's backend, and the entry is not marked", CHANGED, SEGMENT(SYN, ISN), NEW,
-	     .full = FULL(TCP_BIRTHS), TO(C, FLOW), UNTOUCHED(FLOW(C, OPEN, .age = 5)), TIMES_AFTER(.full = NOW),
+	BOTH("SYN 4: full: the flow entry's backend, and the entry is refreshed, not marked", CHANGED, SEGMENT(SYN, ISN), NEW,
+	     .full = FULL(TCP_BIRTHS), TO(C, FLOW), BEFORE(FLOW(C, CLOSING, .age = 5)), AFTER(FLOW(C, OPEN)), TIMES_AFTER(.full = NOW),
 	     .notes = NOTE(NEW_FLOW_UNTRACKED)),
 	BOTH("SYN 4: full, the owner is down: the fallback needs no birth", OWNER_DOWN, SEGMENT(SYN, ISN), NEW,
 	     .full = FULL(TCP_BIRTHS), TO(A, FALLBACK), TIMES_AFTER(.used = NOW)),
@@ -124,7 +124,7 @@ static const struct packet_case rows[] = {
 	BOTH("SYN 4: full: a dead birth gives its place", CHANGED, SEGMENT(SYN, OTHER), NEW, .full = FULL(TCP_BIRTHS),
 	     TO(B, SLOT), BEFORE(BIRTH(C, OPEN, ISN, .age = WORLD_IDLE_TCP + 2)), AFTER(BIRTH(B, OPENING, OTHER))),
 	BOTH("SYN 4: a doomed birth is neither read nor replaced", CHANGED, SEGMENT(SYN, ISN), NEW, TO(A, FALLBACK),
-	     UNTOUCHED(BIRTH(C, OPEN, ISN, .age = 2, .doomed = true)), TIMES_AFTER(.full = NOW),
+	     UNTOUCHED(BIRTH(C, OPEN, ISN, .age = 2, .doomed = true)), TIMES_AFTER(.used = NOW, .full = NOW),
 	     .notes = NOTE(NEW_FLOW_UNTRACKED)),
 
 	/* ---- each flow tracked: entries where none is needed ---- */
