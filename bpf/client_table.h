@@ -125,20 +125,14 @@ static __always_inline bool client_make(__u8 family, const union client_key *key
 
 /*
  * The record's pair once its owner is the slot's: what slots_change (user/slots.c) does to a slot.
- * `alive`: of owner and fallback.
+ * One of owner and fallback is alive: see client_renew.
  */
-static __always_inline __u64 client_pair_moved(__u32 word, __u32 new_owner, bool owner_alive,
-					       bool fallback_alive)
+static __always_inline __u64 client_pair_moved(__u32 word, __u32 new_owner, bool fallback_alive)
 {
-	__u32 owner = LB_SLOT_OWNER(word);
-	__u32 fallback = fallback_alive ? LB_SLOT_FALLBACK(word) : owner_alive ? owner : new_owner;
-	bool changed = word & LB_SLOT_CHANGED;
+	bool keeps = word & LB_SLOT_CHANGED && fallback_alive;
 
-	if (!changed) {
-		changed = owner_alive;
-		fallback = owner_alive ? owner : new_owner;
-	}
-	return client_pair_make(new_owner, fallback, changed);
+	return client_pair_make(new_owner, keeps ? LB_SLOT_FALLBACK(word) : LB_SLOT_OWNER(word),
+				true);
 }
 
 /*
@@ -193,7 +187,7 @@ static __always_inline __u64 client_follow(struct lb_client *client, const struc
 		return pair;
 	if (!(backend_status(new_owner) & LB_BACKEND_USABLE))
 		return pair;
-	moved = client_pair_moved(word, new_owner, owner_alive, fallback_alive);
+	moved = client_pair_moved(word, new_owner, fallback_alive);
 	/* Nothing of the client was seen since `seen`: that long its old flows are with the owner
 	 * that it leaves. Noted first, for whoever reads the new pair. */
 	if (LB_SLOT_OWNER(word) == LB_SLOT_FALLBACK(word) || !fallback_alive) {

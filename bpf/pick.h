@@ -380,13 +380,14 @@ static __always_inline bool pair_begin(const struct packet *packet, struct judge
 				       const union client_key *key, struct lb_client *old,
 				       __u32 slot_word)
 {
-	struct lb_client *client;
+	bool made = client_make(packet->family, key, old, slot_word, j->pair.times, j->now);
+	/* Where another CPU was faster its record is the one. */
+	struct lb_client *client = read_only ? NULL : client_find(packet->family, key);
 
-	if (!client_make(packet->family, key, old, slot_word, j->pair.times, j->now)) {
+	if (!made && !(client && client_live(client, j->pool, j->now))) {
 		note(LB_NOTE_CLIENT_UNTRACKED);
 		return false;
 	}
-	client = read_only ? NULL : client_find(packet->family, key);
 	if (!client || !pair_take(j, LOAD_ONCE(client->pair)))
 		return false;
 	j->pair.times = &client->times;

@@ -28,7 +28,8 @@ struct sweep_result {
  * begins. */
 typedef void (*sweep_done)(void *context, const struct sweep_result *result);
 
-/* Sweeps every `interval_ms`, or more rarely where that would take over 1% of a core. NULL with `fault` set on failure. `dp` must outlive the result. */
+/* Sweeps every `interval_ms`, or more rarely where that would take over 1% of a core. NULL with
+ * `fault` set on failure. `dp` must outlive the result. */
 struct sweeper *sweeper_create(sd_event *event, struct dataplane *dp, uint32_t interval_ms,
 			       sweep_done done, void *context, struct fault *fault);
 /* Begins one now, or, if one is running, once that is over. */
