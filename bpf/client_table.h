@@ -76,6 +76,13 @@ static __always_inline bool client_backend_valid(__u64 status, __u16 incarnation
 	return status & LB_BACKEND_USABLE && (__u16)LB_STATUS_INCARNATION(status) == incarnation;
 }
 
+/* Whether the backend keeps its clients' flows and takes no new ones, so that it is to be known how
+ * many it has left. */
+static __always_inline bool client_backend_drains(__u64 status)
+{
+	return status & LB_BACKEND_USABLE && !(status & LB_BACKEND_TAKES_CLIENTS);
+}
+
 static __always_inline __u64 client_pair_make(__u32 owner, __u32 fallback, bool changed)
 {
 	return LB_CLIENT_PAIR(LB_SLOT(owner, fallback, changed),

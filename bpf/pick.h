@@ -438,6 +438,9 @@ static __always_inline enum lb_verdict pick_remembered(const struct packet *pack
 		return LB_DROP_INTERNAL;
 	if (pool->client_timeout && pair_of_client(packet, &j, choice->word))
 		choice->word = LB_SLOT(j.pair.owner, j.pair.fallback, j.pair.changed);
+	/* Its owner drains: how many flows it has left is to be known. */
+	if (j.pair.client && !j.pair.changed && packet->proto == IPPROTO_TCP && !packet->syn)
+		j.always = j.always || client_backend_drains(backend_status(j.pair.owner));
 	if (j.pair.changed || j.always)
 		return pick_changed(packet, &j, choice);
 	return choose_owner(choice, &j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;

@@ -93,6 +93,20 @@ drain_wait() # OPTION...
 		backend drain web/web2 --wait "$@"
 }
 
+# First, while all slots of pool sticky are settled.
+@test "flows of known clients are counted, too, though no new one comes" {
+	local n sources=()
+	for ((n = 61; n <= 80; n++)); do
+		sources+=(--source "$(client_v4 "$n")")
+	done
+	steady_start tcp "$sticky:80" $flows "${sources[@]}"
+	here=$(flows_of_web2)
+	expect "$here" -gt 0 "flows of web2"
+	lbctl backend drain sticky/web2
+	wait_until 40 backend_is sticky/web2 left.flows "$here"
+	flows_went_on all
+}
+
 @test "drain: flows stay and are counted, new ones go elsewhere, ready brings the share back" {
 	steady_start tcp "$vip:80" $flows
 	lbctl backend drain web/web2
@@ -186,16 +200,18 @@ client_of_web2()
 	expect "$(visit "$(client_v4 "$known")" $sticky 10 | grep -c web2)" = 10 "answers of web2"
 	run client_of_web2 21 40
 	((status == 1))
-	wait_until 40 backend_is sticky/web2 left.clients 1
+	clients=$(lbctl client list sticky -o json |
+		jq '[.clients[] | select(.owner == "web2")] | length')
+	wait_until 40 backend_is sticky/web2 left.clients "$clients"
 	run -0 lbctl backend drain sticky/web2 --deadline 1s --wait
-	[[ $output == *"deadline has passed"*"1 clients"* ]]
+	[[ $output == *"deadline has passed"*"$clients clients"* ]]
 	run visit "$(client_v4 "$known")" $sticky 10
 	((status == 0))
 	[[ $output != *web2* ]]
 }
 
 @test "drain --mode flows: a known client's next connection goes elsewhere, and it stays there" {
-	known=$(client_of_web2 41 80)
+	known=$(client_of_web2 41 60)
 	lbctl backend drain sticky/web2 --mode flows
 	run visit "$(client_v4 "$known")" $sticky 10
 	((status == 0))

@@ -122,7 +122,8 @@ static const struct row moved[] = {
 
 	/* At a new flow if the owner takes none. */
 	{"draining: at a SYN", SYN, SLOT(B, B), KNOWN(DRAINING, DRAINING), TO(B, CLIENT), LEAVES(B, DRAINING), BORN(B)},
-	{"draining: no older flow moves", ACK, SLOT(B, B), KNOWN(DRAINING, DRAINING), TO(DRAINING, CLIENT), KEEPS(DRAINING, DRAINING)},
+	{"draining: no older flow moves, but it is counted", ACK, SLOT(B, B), KNOWN(DRAINING, DRAINING), TO(DRAINING, FALLBACK), KEEPS(DRAINING, DRAINING), RECORD(DRAINING)},
+	{"draining: nor does it where it finds no room", ACK, SLOT(B, B), KNOWN(DRAINING, DRAINING), NO_ROOM(TCP), TO(DRAINING, FALLBACK), KEEPS(DRAINING, DRAINING), .used = true, .counted = 1 << LB_NOTE_OLD_FLOW_UNTRACKED},
 	{"draining: nor does one with an entry", ACK, SLOT(B, B), KNOWN(B, DRAINING), FLOW(DRAINING, OPEN), TO(DRAINING, FLOW), KEEPS(B, DRAINING), GOES_ON(DRAINING)},
 	{"draining: a datagram may be of an older flow", DATAGRAM, SLOT(B, B), KNOWN(DRAINING, DRAINING), TO(DRAINING, FALLBACK), LEAVES(B, DRAINING), BORN_OPEN(DRAINING)},
 	{"draining: last tick that it may", DATAGRAM, SLOT(B, B), KNOWN(DRAINING, DRAINING, .age = IDLE_UDP), TO(DRAINING, FALLBACK), LEAVES(B, DRAINING), BORN_OPEN(DRAINING)},
