@@ -116,6 +116,21 @@ $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/liblimpet.a
 unit: $(UNIT)
 .PHONY: unit
 
+# ---- the rules against a statement of stickiness: random histories, directed ones ----
+
+SIM     = $(addprefix $(BUILD)/tests/sim/,histories clauses)
+SIM_OBJ = $(addprefix $(BUILD)/asan/user/,slots.o maglev.o siphash.o)
+
+$(BUILD)/asan/tests/sim/%.o: ALL_CFLAGS += -Itests/host
+
+$(BUILD)/tests/sim/%: $(BUILD)/asan/tests/sim/%.o $(SIM_OBJ)
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^
+
+sim: $(SIM)
+.PHONY: sim
+
 # Drives one module in a namespace (tests/netns/neighbour.bats).
 $(BUILD)/tests/neighbour_watch: $(BUILD)/asan/tests/netns/neighbour_watch.o $(BUILD)/asan/liblimpet.a
 	@mkdir -p $(dir $@)
@@ -156,7 +171,16 @@ $(CHURN):
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@
 	$(LINK)
-churn-programs: $(LAB_OBJ) $(CHURN)
+churn-programs: $(LAB_OBJ) $(CHURN) $(BUILD)/tests/sim_churn
+
+# In simulated time, on the rules over tables in memory (tests/host).
+$(BUILD)/obj/tests/sim/%.o: ALL_CFLAGS += -Itests/host
+SIM_OBJ = $(patsubst %,$(BUILD)/obj/user/%.o,maglev siphash slots)
+
+$(BUILD)/tests/sim_churn: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/sim/churn*.c)) $(SIM_OBJ)
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
 
 # ---- the rest ----
 
@@ -184,7 +208,10 @@ bench: deps
 churn: deps
 	$(MAKE) --no-print-directory all churn-programs
 	rm -f $(BUILD)/churn/*.json
-	tests/churn/run; status=$$?; jq -s add $(BUILD)/churn/*.json >$(BUILD)/churn.json && exit $$status
+	mkdir -p $(BUILD)/churn
+	status=0; $(BUILD)/tests/sim_churn --json $(BUILD)/churn/sim.json || status=1; \
+	tests/churn/run || status=1; \
+	jq -s add $(BUILD)/churn/*.json >$(BUILD)/churn.json && exit $$status
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \

@@ -95,7 +95,7 @@ static __always_inline __u64 client_pair_make(__u32 owner, __u32 fallback, bool 
  * in its place, or NULL. Returns false if there is no room.
  */
 static __always_inline bool client_make(__u8 family, const union client_key *key,
-					const struct lb_client *old, __u32 word,
+					struct lb_client *old, __u32 word,
 					const struct lb_times *times, __u32 now)
 {
 	__u64 how = old ? BPF_EXIST : BPF_NOEXIST;
@@ -104,7 +104,7 @@ static __always_inline bool client_make(__u8 family, const union client_key *key
 	bool was_new = old && !old->known;
 	__u32 owner = LB_SLOT_OWNER(word), fallback = LB_SLOT_FALLBACK(word);
 	struct lb_client client = {.times = *times, .seen = now};
-	long err;
+	bool made;
 
 	/* A backend that just went down, and is still in the table: its incarnation is a new one
 	 * already, so that the record could not tell it from what comes up again. */
@@ -113,15 +113,23 @@ static __always_inline bool client_make(__u8 family, const union client_key *key
 	if (!(backend_status(fallback) & LB_BACKEND_USABLE))
 		fallback = owner;
 	client.pair = client_pair_make(owner, fallback, word & LB_SLOT_CHANGED);
-	if (!use || (old && old->seen & LB_DOOMED) ||
+	if (!use || (old && old->seen & LB_CLAIMED) ||
 	    (!old && !quota_left(use, LB_QUOTA_CLIENTS)) ||
 	    (!was_new && !quota_left(use, LB_QUOTA_CLIENTS_NEW)))
 		return false;
 	if (read_only)
 		return true;
-	err = family == 4 ? bpf_map_update_elem(&clients_v4, &key->v4, &client, how)
-			  : bpf_map_update_elem(&clients_v6, &key->v6, &client, how);
-	if (err)
+	if (old && old->seen & LB_DOOMED) {
+		old->pair = client.pair;
+		old->times = client.times;
+		old->known = 0;
+		made = entry_take_over(&old->seen, now);
+	} else if (family == 4) {
+		made = !bpf_map_update_elem(&clients_v4, &key->v4, &client, how);
+	} else {
+		made = !bpf_map_update_elem(&clients_v6, &key->v6, &client, how);
+	}
+	if (!made)
 		return false;
 	if (!old)
 		__sync_fetch_and_add(&use->count[LB_QUOTA_CLIENTS], 1);
@@ -178,7 +186,8 @@ static __always_inline __u64 client_follow(struct lb_client *client, const struc
 					   __u32 now)
 {
 	__u64 pair = LOAD_ONCE(client->pair), moved, found;
-	__u32 word = LB_CLIENT_WORD(pair), seen = LOAD_ONCE(client->seen) & ~LB_DOOMED;
+	__u32 word = LB_CLIENT_WORD(pair),
+	      seen = LOAD_ONCE(client->seen) & ~(LB_DOOMED | LB_CLAIMED);
 	__u64 owner = backend_status(LB_SLOT_OWNER(word));
 	bool owner_alive = client_backend_valid(owner, LB_CLIENT_OWNER_INCARNATION(pair));
 	bool fallback_alive = client_backend_valid(backend_status(LB_SLOT_FALLBACK(word)),

@@ -3,9 +3,10 @@
  * flow_table: entries of single flows, in `births` and `flows` of both families. Called by pick and
  * sweep, which decide; this looks up, puts and counts.
  *
- * Two rules keep a sweep from deleting what a packet just made: a doomed entry is never written and
- * never replaced, and only what an earlier sweep doomed is deleted. Whatever is not doomed may be
- * replaced: the kernel swaps the element whole.
+ * An entry goes in two steps: a sweep dooms it, and the next one claims and deletes it, each by
+ * compare-and-set on `seen`, so that a packet that has written it meanwhile wins. Whoever needs an
+ * entry where a doomed one is fills that and sets `seen`, unless it is claimed. So no sweep deletes
+ * what a packet just made. What is neither may be replaced: the kernel swaps the element whole.
  */
 #ifndef LB_FLOW_TABLE_H
 #define LB_FLOW_TABLE_H
@@ -32,7 +33,13 @@ static __always_inline struct lb_flow *flow_find(const struct packet *packet)
 	return bpf_map_lookup_elem(&flows_v6, &packet->flow.v6);
 }
 
-static __always_inline __u64 backend_status(__u32 index)
+/*
+ * Functions that the verifier walks by themselves, once, and not again for each way that leads to
+ * them: what they return is then any number to it. They get no pointers but to memory.
+ */
+#define LB_VERIFIED_ALONE __attribute__((noinline))
+
+LB_VERIFIED_ALONE __u64 backend_status(__u32 index)
 {
 	const struct lb_backend *backend = bpf_map_lookup_elem(&backends, &index);
 
@@ -54,7 +61,7 @@ static __always_inline __u32 entry_idle_limit(const struct lb_flow *entry,
  * one's `now`. */
 static __always_inline __s32 entry_age(__u32 seen, __u32 now)
 {
-	return now - (seen & ~LB_DOOMED);
+	return now - (seen & ~(LB_DOOMED | LB_CLAIMED));
 }
 
 /* False once its backend cannot be used, or could not be since the entry was made. */
@@ -68,11 +75,14 @@ static __always_inline bool entry_valid(const struct lb_flow *entry, __u32 pool_
 	return status & LB_BACKEND_USABLE && entry->incarnation == LB_STATUS_INCARNATION(status);
 }
 
-static __always_inline bool entry_live(const struct lb_flow *entry, __u32 pool_index,
-				       const struct lb_pool *pool, __u8 proto, __u32 now)
+LB_VERIFIED_ALONE int entry_live(const struct lb_flow *entry, __u32 pool_index,
+				 const struct lb_pool *pool, __u8 proto, __u32 now)
 {
-	__u32 seen = LOAD_ONCE(entry->seen);
+	__u32 seen;
 
+	if (!entry || !pool)
+		return false;
+	seen = LOAD_ONCE(entry->seen);
 	return !(seen & LB_DOOMED) &&
 	       entry_age(seen, now) <= (__s32)entry_idle_limit(entry, pool, proto) &&
 	       entry_valid(entry, pool_index);
@@ -103,30 +113,47 @@ static __always_inline bool quota_left(const struct lb_usage *use, __u32 quota)
 	return LOAD_ONCE(use->count[quota]) < quotas[quota];
 }
 
-/* Whether a birth can be put where `old` is (NULL: no entry). */
-static __always_inline bool birth_room(const struct packet *packet, const struct lb_birth *old)
+/* Makes a doomed entry, whose other fields were just written, one that lives. */
+static __always_inline bool entry_take_over(__u32 *seen, __u32 now)
 {
-	__u32 zero = 0, quota = quota_of(packet->proto);
-	const struct lb_usage *use = bpf_map_lookup_elem(&usage, &zero);
+	__u32 before = LOAD_ONCE(*seen);
 
-	if (old)
-		return !(old->flow.seen & LB_DOOMED);
-	return use && quota_left(use, quota) && quota_left(use, quota + 1);
+	return before & LB_DOOMED && !(before & LB_CLAIMED) &&
+	       __sync_val_compare_and_swap(seen, before, now) == before;
 }
 
-/* Puts an entry in place of `old`. False if there is no room. */
-static __always_inline bool birth_put(const struct packet *packet, const struct lb_birth *old,
-				      const struct lb_birth *birth)
+/* All but `seen`. */
+static __always_inline void entry_fill(struct lb_flow *entry, const struct lb_flow *from)
+{
+	entry->incarnation = from->incarnation;
+	entry->backend = from->backend;
+	entry->pool = from->pool;
+	entry->state = from->state;
+	entry->flags = from->flags;
+}
+
+/* Puts an entry in place of `old` (NULL: there is none). False if there is no room. */
+LB_VERIFIED_ALONE int birth_put(const struct packet *packet, struct lb_birth *old,
+				const struct lb_birth *birth)
 {
 	__u64 how = old ? BPF_EXIST : BPF_NOEXIST;
-	__u32 zero = 0, quota = quota_of(packet->proto);
+	__u32 zero = 0, quota;
 	struct lb_usage *use = bpf_map_lookup_elem(&usage, &zero);
 	long err;
 
-	if (!use || !birth_room(packet, old))
+	if (!packet || !birth)
+		return false;
+	quota = quota_of(packet->proto);
+	if (!use || (old && old->flow.seen & LB_CLAIMED) ||
+	    (!old && !(quota_left(use, quota) && quota_left(use, quota + 1))))
 		return false;
 	if (read_only)
 		return true;
+	if (old && old->flow.seen & LB_DOOMED) {
+		entry_fill(&old->flow, &birth->flow);
+		old->sequence = birth->sequence;
+		return entry_take_over(&old->flow.seen, birth->flow.seen);
+	}
 	err = packet->family == 4 ? bpf_map_update_elem(&births_v4, &packet->flow.v4, birth, how)
 				  : bpf_map_update_elem(&births_v6, &packet->flow.v6, birth, how);
 	if (!err && !old) {
@@ -136,30 +163,37 @@ static __always_inline bool birth_put(const struct packet *packet, const struct 
 	return !err;
 }
 
-static __always_inline bool flow_put(const struct packet *packet, const struct lb_flow *old,
-				     const struct lb_flow *flow)
+LB_VERIFIED_ALONE int flow_put(const struct packet *packet, struct lb_flow *old,
+			       const struct lb_flow *flow)
 {
 	__u64 how = old ? BPF_EXIST : BPF_NOEXIST;
-	__u32 zero = 0, quota = quota_of(packet->proto);
+	__u32 zero = 0, quota;
 	struct lb_usage *use = bpf_map_lookup_elem(&usage, &zero);
-	bool was_recorded = old && old->flags & LB_FLOW_RECORDED;
-	bool recorded = flow->flags & LB_FLOW_RECORDED;
-	long err;
+	bool was_recorded, recorded, put;
 
-	if (!use || (old && old->seen & LB_DOOMED) || (!old && !quota_left(use, quota)) ||
+	if (!packet || !flow)
+		return false;
+	quota = quota_of(packet->proto);
+	was_recorded = old && old->flags & LB_FLOW_RECORDED;
+	recorded = flow->flags & LB_FLOW_RECORDED;
+	if (!use || (old && old->seen & LB_CLAIMED) || (!old && !quota_left(use, quota)) ||
 	    (recorded && !was_recorded && !quota_left(use, LB_QUOTA_TCP_RECORDED)))
 		return false;
 	if (read_only)
 		return true;
-	err = packet->family == 4 ? bpf_map_update_elem(&flows_v4, &packet->flow.v4, flow, how)
-				  : bpf_map_update_elem(&flows_v6, &packet->flow.v6, flow, how);
-	if (err)
-		return false;
-	if (!old)
+	if (old && old->seen & LB_DOOMED) {
+		entry_fill(old, flow);
+		put = entry_take_over(&old->seen, flow->seen);
+	} else if (packet->family == 4) {
+		put = !bpf_map_update_elem(&flows_v4, &packet->flow.v4, flow, how);
+	} else {
+		put = !bpf_map_update_elem(&flows_v6, &packet->flow.v6, flow, how);
+	}
+	if (put && !old)
 		__sync_fetch_and_add(&use->count[quota], 1);
-	if (recorded != was_recorded)
+	if (put && recorded != was_recorded)
 		__sync_fetch_and_add(&use->count[LB_QUOTA_TCP_RECORDED], recorded ? 1 : -1);
-	return true;
+	return put;
 }
 
 #endif

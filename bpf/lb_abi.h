@@ -241,7 +241,8 @@ struct lb_times {
 enum lb_flow_state {
 	LB_FLOW_OPENING, /* births: a SYN was seen, and nothing that belongs to it */
 	LB_FLOW_OPEN,
-	LB_FLOW_CLOSING, /* FIN or RST was seen */
+	LB_FLOW_CLOSING, /* FIN was seen */
+	LB_FLOW_RESET,   /* RST was seen, and nothing since: else it closed nothing */
 };
 
 enum lb_flow_flag {
@@ -249,9 +250,13 @@ enum lb_flow_flag {
 	LB_FLOW_RECORDED = 1 << 1, /* an old flow, met at its fallback: counts against that quota */
 };
 
-/* In `seen`, by a sweep: the entry is dead and about to be deleted. Nobody writes it again, and
- * nothing can be put in its place before it is gone. */
-#define LB_DOOMED 0x80000000U
+/*
+ * In `seen`, by a sweep; ticks need 30 bits for 36 years. Doomed: the entry is dead, and the next
+ * sweep deletes it; until then it is no entry to anybody, but a packet that needs one in its place
+ * takes it over. Claimed: it is being deleted.
+ */
+#define LB_DOOMED  0x80000000U
+#define LB_CLAIMED 0x40000000U
 
 /*
  * An entry of `flows`. It is live if it is not doomed, pool and incarnation match, its backend is

@@ -154,9 +154,15 @@ static __always_inline bool is_confirmed(const struct judgement *j)
 	return j->birth_live && j->birth->flow.state != LB_FLOW_OPENING;
 }
 
+/* After a FIN acknowledgements still follow, after a reset nothing does: a flow that goes on was
+ * not closed by it. The reset was forged, or meant an earlier life of the flow. */
 static __always_inline __u8 state_after(const struct packet *packet, __u8 state)
 {
-	return packet->closing || state == LB_FLOW_CLOSING ? LB_FLOW_CLOSING : LB_FLOW_OPEN;
+	if (state == LB_FLOW_CLOSING)
+		return state;
+	if (packet->closing)
+		return packet->reset ? LB_FLOW_RESET : LB_FLOW_CLOSING;
+	return LB_FLOW_OPEN;
 }
 
 /* A birth that names the chosen backend. False if none can be written. */
@@ -418,32 +424,69 @@ static __always_inline bool pair_of_client(const struct packet *packet, struct j
 	return false;
 }
 
-/* All but settled slots of pools that neither know clients nor track every flow. */
-static __always_inline enum lb_verdict pick_remembered(const struct packet *packet,
-						       __u32 pool_index, const struct lb_pool *pool,
-						       struct choice *choice)
-{
-	struct judgement j = {
-		.pool = pool,
-		.pool_index = pool_index,
-		.now = flow_tick(),
-		.pair = {.owner = LB_SLOT_OWNER(choice->word),
-			 .fallback = LB_SLOT_FALLBACK(choice->word),
-			 .changed = choice->word & LB_SLOT_CHANGED,
-			 .times = slot_times_of(pool, choice->slot)},
-		.always = pool->flags & LB_POOL_TRACK_ALWAYS,
-	};
+/* What pick_remembered says of its choice: numbers, for a function that is verified by itself may
+ * hand out no pointers. */
+struct remembered {
+	__u32 backend;
+	__u32 word;
+	__u32 entry_age;
+	__u32 decided_by;
+	__u32 new_udp_flow;
+};
 
+/*
+ * All but settled slots of pools that neither know clients nor track every flow. `word`: the
+ * slot's. A function of its own, because the verifier then walks its ways once, and not once for
+ * each way that leads here.
+ */
+__attribute__((noinline)) int pick_remembered(const struct packet *packet, __u32 pool_index,
+					      __u32 slot, __u32 word, struct remembered *out)
+{
+	const struct lb_pool *pool = bpf_map_lookup_elem(&pools, &pool_index);
+	struct choice choice = {.word = word, .entry_age = ~0U};
+	struct judgement j = {.pool = pool, .pool_index = pool_index, .now = flow_tick()};
+	enum lb_verdict verdict;
+
+	if (!packet || !out || !pool)
+		return LB_DROP_INTERNAL;
+	j.always = pool->flags & LB_POOL_TRACK_ALWAYS;
+	j.pair.owner = LB_SLOT_OWNER(word);
+	j.pair.fallback = LB_SLOT_FALLBACK(word);
+	j.pair.changed = word & LB_SLOT_CHANGED;
+	j.pair.times = slot_times_of(pool, slot);
 	if (!j.pair.times)
 		return LB_DROP_INTERNAL;
-	if (pool->client_timeout && pair_of_client(packet, &j, choice->word))
-		choice->word = LB_SLOT(j.pair.owner, j.pair.fallback, j.pair.changed);
+	if (pool->client_timeout && pair_of_client(packet, &j, word))
+		choice.word = LB_SLOT(j.pair.owner, j.pair.fallback, j.pair.changed);
 	/* Its owner drains: how many flows it has left is to be known. */
 	if (j.pair.client && !j.pair.changed && packet->proto == IPPROTO_TCP && !packet->syn)
 		j.always = j.always || client_backend_drains(backend_status(j.pair.owner));
 	if (j.pair.changed || j.always)
-		return pick_changed(packet, &j, choice);
-	return choose_owner(choice, &j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
+		verdict = pick_changed(packet, &j, &choice);
+	else
+		verdict = choose_owner(&choice, &j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
+	out->backend = choice.index;
+	out->word = choice.word;
+	out->entry_age = choice.entry_age;
+	out->decided_by = choice.decided_by;
+	out->new_udp_flow = choice.new_udp_flow;
+	return verdict;
+}
+
+static __always_inline enum lb_verdict pick_with_memory(const struct packet *packet,
+							__u32 pool_index, struct choice *choice)
+{
+	struct remembered said = {};
+	int verdict = pick_remembered(packet, pool_index, choice->slot, choice->word, &said);
+
+	choice->word = said.word;
+	choice->new_udp_flow = said.new_udp_flow;
+	if (verdict != LB_CONTINUE)
+		return verdict == LB_DROP_NO_BACKEND ? LB_DROP_NO_BACKEND : LB_DROP_INTERNAL;
+	if (!choose(choice, said.backend, said.decided_by))
+		return LB_DROP_NO_BACKEND;
+	choice->entry_age = said.entry_age;
+	return LB_CONTINUE;
 }
 
 static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 pool_index,
@@ -463,7 +506,7 @@ static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 p
 		return LB_DROP_INTERNAL;
 	if (choice->word & LB_SLOT_CHANGED || pool->client_timeout ||
 	    pool->flags & LB_POOL_TRACK_ALWAYS)
-		return pick_remembered(packet, pool_index, pool, choice);
+		return pick_with_memory(packet, pool_index, choice);
 	return choose(choice, LB_SLOT_OWNER(choice->word), LB_BY_SLOT) ? LB_CONTINUE
 								       : LB_DROP_NO_BACKEND;
 }

@@ -6,7 +6,7 @@
  *
  * A sweep reads all births, then all flows, then all clients: a flow that is copied from births to
  * flows meanwhile is met in one of them at least. Of each entry:
- *   - doomed by an earlier sweep: deleted, for nobody has written it since;
+ *   - doomed by an earlier sweep, and taken over by no packet since: claimed and deleted;
  *   - dead for a while, or a birth that its copy has made needless: doomed;
  *   - live, and naming another backend than the owner of its slot (or of its client's record): that
  *     pair is kept from settling until a later sweep finds nothing;
@@ -36,7 +36,7 @@ static __always_inline void tally_flow(const struct lb_flow *entry)
 	__u32 backend = entry->backend, pool = entry->pool;
 	struct lb_tally *tally;
 
-	if (entry->state == LB_FLOW_CLOSING)
+	if (entry->state >= LB_FLOW_CLOSING)
 		return;
 	tally = bpf_map_lookup_elem(&backend_tallies, &backend);
 	if (tally)
@@ -195,9 +195,12 @@ static __always_inline bool sweep_carry_out(enum sweep_fate fate, __u32 *seen, _
 	if (fate == SWEEP_DOOM &&
 	    __sync_val_compare_and_swap(seen, before, before | LB_DOOMED) == before)
 		sweep->doomed++;
-	if (fate == SWEEP_DELETE)
-		sweep->deleted++;
-	return fate == SWEEP_DELETE;
+	if (fate != SWEEP_DELETE ||
+	    (!(before & LB_CLAIMED) &&
+	     __sync_val_compare_and_swap(seen, before, before | LB_CLAIMED) != before))
+		return false;
+	sweep->deleted++;
+	return true;
 }
 
 static __always_inline void birth_step(const struct packet *packet, struct lb_birth *birth,

@@ -195,7 +195,7 @@ static uint64_t backend_status(struct call *call, const struct names *names, uin
 /* Ticks since the entry was seen. A packet may have stored a later one than `now`. */
 static uint32_t age_of(uint32_t seen, uint32_t now)
 {
-	int32_t age = (int32_t)(now - (seen & ~LB_DOOMED));
+	int32_t age = (int32_t)(now - (seen & ~(LB_DOOMED | LB_CLAIMED)));
 
 	return age < 0 ? 0 : (uint32_t)age;
 }
@@ -262,6 +262,7 @@ static json_t *flow_json(struct call *call, const struct names *names,
 		[LB_FLOW_OPENING] = "opening",
 		[LB_FLOW_OPEN] = "open",
 		[LB_FLOW_CLOSING] = "closing",
+		[LB_FLOW_RESET] = "reset",
 	};
 	const struct lb_flow *entry = &flow->entry;
 
@@ -271,7 +272,7 @@ static json_t *flow_json(struct call *call, const struct names *names,
 			 end_json(&flow->destination, flow->destination_port), "pool",
 			 pool_name(names, entry->pool), "backend",
 			 backend_name(names, entry->backend), "state",
-			 entry->state <= LB_FLOW_CLOSING ? states[entry->state] : "unknown", "kind",
+			 entry->state <= LB_FLOW_RESET ? states[entry->state] : "unknown", "kind",
 			 flow->birth ? "birth" : "flow", "age_s",
 			 (json_int_t)(ticks_ms(age_of(entry->seen, now)) / 1000), "live",
 			 flow_live(call, names, flow, now));

@@ -49,6 +49,8 @@ HOST uint64_t hash_keys[LB_HASH_KEYS];
 HOST uint32_t quotas[LB_QUOTA_COUNT];
 HOST bool read_only;
 HOST uint64_t host_now_ns;
+/* What another CPU does: called before each look into a map, unless NULL. */
+HOST void (*host_meanwhile)(void);
 
 /* ---- maps ---- */
 
@@ -154,10 +156,21 @@ HOST uint32_t *host_find(struct host_map *map, const void *key)
 	return link;
 }
 
+HOST void host_look(void)
+{
+	if (host_meanwhile)
+		host_meanwhile();
+}
+
+/* Between judging and this another CPU may have come, too. */
+#define __sync_val_compare_and_swap(word, old, new)                                                \
+	(host_look(), __sync_val_compare_and_swap(word, old, new))
+
 HOST void *bpf_map_lookup_elem(struct host_map *map, const void *key)
 {
 	uint32_t index, *link;
 
+	host_look();
 	if (!map->key_size) {
 		memcpy(&index, key, sizeof(index));
 		return index < map->entries_max ? (uint8_t *)map->values + index * map->value_size
@@ -188,9 +201,11 @@ HOST struct host_element *host_element_make(struct host_map *map)
 HOST long bpf_map_update_elem(struct host_map *map, const void *key, const void *value,
 			      uint64_t how)
 {
-	uint32_t *link = host_find(map, key);
+	uint32_t *link;
 	struct host_element *element;
 
+	host_look();
+	link = host_find(map, key);
 	if (*link ? how == BPF_NOEXIST : how == BPF_EXIST || map->count >= map->entries_max)
 		return -1;
 	if (!*link) {
@@ -206,9 +221,11 @@ HOST long bpf_map_update_elem(struct host_map *map, const void *key, const void 
 
 HOST long bpf_map_delete_elem(struct host_map *map, const void *key)
 {
-	uint32_t *link = host_find(map, key);
+	uint32_t *link;
 	struct host_element *element;
 
+	host_look();
+	link = host_find(map, key);
 	if (!*link)
 		return -1;
 	element = host_element(map, *link - 1);

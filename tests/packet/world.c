@@ -63,6 +63,7 @@ struct pool_row {
 	uint16_t every_other; /* owner and fallback of each second slot */
 	bool elsewhere;       /* does not listen at its own VIP */
 	bool clients;         /* remembers them */
+	uint32_t idle_udp;    /* left out: WORLD_IDLE_UDP */
 };
 
 #define BEYOND (LIMIT + 1)
@@ -103,6 +104,9 @@ static const struct pool_row pool_rows[WORLD_SERVICES] = {
 	[S_CLIENTS_CHANGED] = SLOTS(B_B, B_A, .changed = true, .clients = true, .flags = LB_POOL_SOURCE),
 	[S_CLIENTS_DOWN]  = SLOTS(B_DOWN, B_DOWN, .clients = true, .flags = LB_POOL_SOURCE),
 	[S_BAD_TIMES]     = SLOTS(B_B, B_A, .changed = true),
+	[S_CLIENTS_OWNER_DOWN] = SLOTS(B_DOWN, B_A, .changed = true, .clients = true, .flags = LB_POOL_SOURCE),
+	[S_CLIENTS_FALLBACK_DOWN] = SLOTS(B_B, B_DOWN, .changed = true, .clients = true, .flags = LB_POOL_SOURCE),
+	[S_CLIENTS_UDP]   = SLOTS(B_A, B_A, .clients = true, .flags = LB_POOL_SOURCE, .idle_udp = WORLD_IDLE_UDP_LONG),
 };
 
 /* Listeners of those that do not listen at their own VIP. */
@@ -180,7 +184,7 @@ static void pool_create(struct dataplane *dp, uint32_t index)
 	inet_pton(AF_INET, "255.255.255.0", &pool->mask_v4);
 	inet_pton(AF_INET6, "ffff:ffff:ffff:ffff::", &pool->mask_v6);
 	pool->idle_tcp = WORLD_IDLE_TCP;
-	pool->idle_udp = WORLD_IDLE_UDP;
+	pool->idle_udp = row->idle_udp ? row->idle_udp : WORLD_IDLE_UDP;
 	pool->idle_closing = WORLD_IDLE_CLOSING;
 	pool->idle_longest = WORLD_IDLE_TCP;
 	pool->client_timeout = row->clients ? WORLD_CLIENT_TIMEOUT : 0;

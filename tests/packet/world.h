@@ -84,6 +84,10 @@ enum world_service {
 	S_CLIENTS_CHANGED, /* B, A, changed */
 	S_CLIENTS_DOWN,    /* DOWN, DOWN */
 	S_BAD_TIMES,       /* changed, and the times of its slots lie beyond the map */
+	/* more pools that remember clients */
+	S_CLIENTS_OWNER_DOWN,    /* DOWN, A, changed */
+	S_CLIENTS_FALLBACK_DOWN, /* B, DOWN, changed */
+	S_CLIENTS_UDP,           /* A, A; UDP flows last longer than half-open TCP ones */
 	WORLD_SERVICES
 };
 
@@ -148,6 +152,12 @@ enum world_service {
 #define V4_S_CLIENTS_DOWN  "192.0.2.33"
 #define V6_S_CLIENTS_DOWN  "2001:db8::21"
 #define V4_S_BAD_TIMES     "192.0.2.34"
+#define V4_S_CLIENTS_OWNER_DOWN    "192.0.2.35"
+#define V6_S_CLIENTS_OWNER_DOWN    "2001:db8::23"
+#define V4_S_CLIENTS_FALLBACK_DOWN "192.0.2.36"
+#define V6_S_CLIENTS_FALLBACK_DOWN "2001:db8::24"
+#define V4_S_CLIENTS_UDP           "192.0.2.37"
+#define V6_S_CLIENTS_UDP           "2001:db8::25"
 /* clang-format on */
 
 #define CLIENT4  "198.51.100.7"
@@ -183,6 +193,7 @@ enum {
 	/* Ticks. Short, for what is older than a limit must not be older than the machine. */
 	WORLD_IDLE_TCP = 40,
 	WORLD_IDLE_UDP = 12,
+	WORLD_IDLE_UDP_LONG = 40,  /* of S_CLIENTS_UDP */
 	WORLD_IDLE_CLOSING = 34,   /* longer than a birth beside its copy is quiet */
 	WORLD_CLIENT_TIMEOUT = 24, /* a record lives longer: for WORLD_IDLE_TCP */
 	WORLD_OLDEST = 60,         /* no case speaks of what is older */

@@ -68,7 +68,7 @@ static const struct row made[] = {
 	{"which needs room among unknown ones", SYN, SLOT(B, B), KNOWN(A, A, .age = CLIENT_LIFE + 1), NO_ROOM(CLIENTS_NEW), TO(B, SLOT), NOT_KEPT},
 	{"but not among all", SYN, SLOT(B, B), KNOWN(A, A, .age = CLIENT_LIFE + 1), NO_ROOM(CLIENTS), TO(B, SLOT), MAKES(B, B)},
 	{"in place of a dead unknown one", SYN, SLOT(B, B), SEEN_ONCE(A, A, .age = IDLE_CLOSING + 1), .scene.no_room = ALL_QUOTAS, TO(B, SLOT), MAKES(B, B)},
-	{"not in place of a doomed one", SYN, SLOT(B, B), KNOWN(A, A, .doomed = true), TO(B, SLOT), NOT_KEPT},
+	{"in place of a doomed one", SYN, SLOT(B, B), KNOWN(A, A, .doomed = true), TO(B, SLOT), MAKES(B, B)},
 	{"a dead one says nothing to an older flow", ACK, SLOT(B, B), KNOWN(A, A, .age = CLIENT_LIFE + 1), TO(B, SLOT)},
 	{"nor does a doomed one", ACK, SLOT(B, B), KNOWN(A, A, .doomed = true), TO(B, SLOT)},
 };

@@ -12,6 +12,7 @@ static const struct entry births[] = {
 	{.backend = C, .state = LB_FLOW_OPENING},
 	{.backend = C, .state = LB_FLOW_OPEN},
 	{.backend = C, .state = LB_FLOW_CLOSING},
+	{.backend = C, .state = LB_FLOW_RESET},
 	{.backend = C, .state = LB_FLOW_OPENING, .age = IDLE_CLOSING + 1},
 	{.backend = C, .state = LB_FLOW_OPEN, .outlived = true},
 	{.backend = C, .state = LB_FLOW_OPEN, .doomed = true},
@@ -121,7 +122,8 @@ static void check_choice(const struct scene *scene, enum kind kind)
 }
 
 /* Nothing is put in place of an entry that a sweep is about to delete. */
-static void check_doomed(const struct scene *scene, enum kind kind)
+/* What a sweep has claimed is being deleted. */
+static void check_claimed(const struct scene *scene, enum kind kind)
 {
 	struct packet packet = packet_of(kind, 4);
 	struct lb_birth birth = {};
@@ -131,15 +133,19 @@ static void check_doomed(const struct scene *scene, enum kind kind)
 	if (!scene->birth.doomed && !scene->flow.doomed)
 		return;
 	scene_set(scene, &packet);
-	if (scene->birth.doomed)
+	if (scene->birth.doomed) {
+		birth_find(&packet)->flow.seen |= LB_CLAIMED;
 		birth = *birth_find(&packet);
-	if (scene->flow.doomed)
+	}
+	if (scene->flow.doomed) {
+		flow_find(&packet)->seen |= LB_CLAIMED;
 		flow = *flow_find(&packet);
+	}
 	pick_once(&packet, &choice);
 	if (scene->birth.doomed && memcmp(&birth, birth_find(&packet), sizeof(birth)))
-		fail_in(scene, kind, "a doomed birth was written");
+		fail_in(scene, kind, "a claimed birth was written");
 	if (scene->flow.doomed && memcmp(&flow, flow_find(&packet), sizeof(flow)))
-		fail_in(scene, kind, "a doomed flow entry was written");
+		fail_in(scene, kind, "a claimed flow entry was written");
 }
 
 /* The copy that explains says the same, and writes nothing. */
@@ -256,7 +262,7 @@ static void check_forged(const struct scene *scene, enum kind kind)
 	}
 
 IN_EVERY_STATE(choice)
-IN_EVERY_STATE(doomed)
+IN_EVERY_STATE(claimed)
 IN_EVERY_STATE(read_only)
 IN_EVERY_STATE(flow_stays)
 IN_EVERY_STATE(syn_stays)
@@ -267,7 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_every_state_choice),
-		cmocka_unit_test(in_every_state_doomed),
+		cmocka_unit_test(in_every_state_claimed),
 		cmocka_unit_test(in_every_state_read_only),
 		cmocka_unit_test(in_every_state_flow_stays),
 		cmocka_unit_test(in_every_state_syn_stays),
