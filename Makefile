@@ -175,9 +175,9 @@ churn-programs: $(LAB_OBJ) $(CHURN) $(BUILD)/tests/sim_churn
 
 # In simulated time, on the rules over tables in memory (tests/host).
 $(BUILD)/obj/tests/sim/%.o: ALL_CFLAGS += -Itests/host
-SIM_OBJ = $(patsubst %,$(BUILD)/obj/user/%.o,maglev siphash slots)
+SIM_CHURN_OBJ = $(patsubst %,$(BUILD)/obj/user/%.o,maglev siphash slots)
 
-$(BUILD)/tests/sim_churn: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/sim/churn*.c)) $(SIM_OBJ)
+$(BUILD)/tests/sim_churn: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/sim/churn*.c)) $(SIM_CHURN_OBJ)
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@
 	$(LINK)
