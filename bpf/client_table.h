@@ -152,8 +152,8 @@ static __always_inline __u64 client_pair_moved(__u32 word, __u32 new_owner, bool
 
 /*
  * Nothing is left of what the record names: it becomes what that of a new client would be, a copy
- * of the slot's pair and times. Where the slot's owner cannot be used either the client goes by its
- * slot until it can.
+ * of the slot's pair and times; but changed, for the client may have entries. Where the slot's
+ * owner cannot be used either the client goes by its slot until it can.
  */
 static __always_inline __u64 client_renew(struct lb_client *client, __u64 pair, __u32 slot_word,
 					  struct pair *out, __u32 now)

@@ -238,6 +238,10 @@ struct lb_times {
 	__u32 kept;  /* the pair was written, or a sweep read an entry naming another backend */
 };
 
+/* Ticks between the last write of a pair and a sweep that may settle it: no packet is under way for
+ * as long as that with a pair that it read before. */
+enum { LB_SETTLED_TICKS = 2 };
+
 enum lb_flow_state {
 	LB_FLOW_OPENING, /* births: a SYN was seen, and nothing that belongs to it */
 	LB_FLOW_OPEN,
@@ -282,8 +286,9 @@ struct lb_birth {
 /*
  * How many entries there are, as the quotas count them. Half of limits.flows is for TCP and half
  * for UDP, so that a flood of one leaves the other its room; and of each half at most half for
- * births and, with TCP, at most half for old flows that were recorded, so that neither SYNs nor
- * ACKs of strangers take the room of flows that are known to live.
+ * births and, with TCP, at most half for old flows that were recorded, so that neither SYNs alone
+ * nor ACKs alone of strangers take all of it. Both at once can: then births find no room for their
+ * copies, and serve without.
  */
 enum lb_quota {
 	LB_QUOTA_TCP,

@@ -439,8 +439,8 @@ struct remembered {
  * slot's. A function of its own, because the verifier then walks its ways once, and not once for
  * each way that leads here.
  */
-__attribute__((noinline)) int pick_remembered(const struct packet *packet, __u32 pool_index,
-					      __u32 slot, __u32 word, struct remembered *out)
+LB_VERIFIED_ALONE int pick_remembered(const struct packet *packet, __u32 pool_index, __u32 slot,
+				      __u32 word, struct remembered *out)
 {
 	const struct lb_pool *pool = bpf_map_lookup_elem(&pools, &pool_index);
 	struct choice choice = {.word = word, .entry_age = ~0U};

@@ -25,7 +25,6 @@
 enum {
 	DEAD_TICKS = 2,         /* beyond its idle time, so that no packet still thinks it alive */
 	BIRTH_QUIET_TICKS = 28, /* 30 s */
-	SETTLED_TICKS = 2, /* between the last write of a pair and a sweep that may settle it */
 };
 
 /* The fate of an entry, as the caller carries it out. */
@@ -150,7 +149,7 @@ static __always_inline void client_settle(struct lb_client *client, const struct
 	/* An owner that is gone is replaced by the client's next packet. */
 	if (!(word & LB_SLOT_CHANGED) || !client_backend_valid(backend_status(owner), incarnation))
 		return;
-	if (same ? time_recent(client->times.kept, now, SETTLED_TICKS)
+	if (same ? time_recent(client->times.kept, now, LB_SETTLED_TICKS)
 		 : time_recent(client->times.since, now, pool->idle_longest) ||
 			    time_recent(client->times.used, now, pool->idle_longest))
 		return;

@@ -167,11 +167,7 @@ static void adopt_backend(const struct publish *publish, const struct pool *pool
 	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
 		const struct lb_backend_identity *identity = &publish->backends[i].identity;
 
-		if (identity->pool != pool->index || strcmp(identity->name, backend->name) != 0 ||
-		    identity->family != backend->address.family ||
-		    memcmp(&identity->address, &backend->address.ip, sizeof(identity->address)) ||
-		    identity->port != backend->port ||
-		    identity->forward != publish_forward(pool, backend))
+		if (!publish_backend_is(identity, pool, backend))
 			continue;
 		backend->index = i;
 		if (pool->check.type != CHECK_NONE && identity->health < HEALTH_COUNT)

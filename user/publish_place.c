@@ -76,8 +76,8 @@ static void place_pool(struct publish *publish, struct pool *pool)
 	pool->index = vacant;
 }
 
-static bool backend_is(const struct lb_backend_identity *identity, const struct pool *pool,
-		       const struct backend *backend)
+bool publish_backend_is(const struct lb_backend_identity *identity, const struct pool *pool,
+			const struct backend *backend)
 {
 	return identity->pool == pool->index && identity->name[0] &&
 	       strcmp(identity->name, backend->name) == 0 &&
@@ -101,12 +101,12 @@ static uint32_t backend_find(const struct publish *publish, const struct pool *p
 			     const struct backend *backend, uint32_t *vacant)
 {
 	if (backend->index && backend->index <= publish->limits.backends &&
-	    backend_is(&publish->backends[backend->index].identity, pool, backend))
+	    publish_backend_is(&publish->backends[backend->index].identity, pool, backend))
 		return backend->index;
 	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
 		const struct lb_backend_identity *identity = &publish->backends[i].identity;
 
-		if (backend_is(identity, pool, backend))
+		if (publish_backend_is(identity, pool, backend))
 			return i;
 		if (!*vacant && is_vacant(publish, i))
 			*vacant = i;

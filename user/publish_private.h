@@ -76,6 +76,9 @@ void publish_fail(struct publish *publish, const struct fault *fault);
 void publish_place(struct publish *publish, struct model *model);
 /* Forgets held pools, backends and services that nothing wants, once no packet can meet them. */
 void publish_forget(struct publish *publish);
+/* Whether that is the backend's identity: see publish_place.c. `pool` has its index. */
+bool publish_backend_is(const struct lb_backend_identity *identity, const struct pool *pool,
+			const struct backend *backend);
 enum lb_forward publish_forward(const struct pool *pool, const struct backend *backend);
 
 /* publish_backend.c: those that become unusable, then all. */

@@ -63,10 +63,6 @@ static bool recent(uint32_t time, uint32_t now, uint32_t limit)
 	return time && (int32_t)(now - time) <= (int32_t)limit;
 }
 
-/* Between the last write of a word and a sweep that may settle it: no packet is under way for as
- * long as that with a word that it read before. */
-enum { SETTLED_TICKS = 2 };
-
 uint32_t slots_settle(uint32_t *words, struct lb_times *times, uint32_t count, uint32_t began,
 		      uint32_t now, uint32_t idle_longest)
 {
@@ -79,7 +75,7 @@ uint32_t slots_settle(uint32_t *words, struct lb_times *times, uint32_t count, u
 		if (!(word & LB_SLOT_CHANGED))
 			continue;
 		unsettled++;
-		if (same ? recent(times[i].kept, began, SETTLED_TICKS)
+		if (same ? recent(times[i].kept, began, LB_SETTLED_TICKS)
 			 : recent(times[i].since, began, idle_longest) ||
 				    recent(times[i].used, began, idle_longest))
 			continue;
