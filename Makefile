@@ -143,6 +143,13 @@ $(BUILD)/tests/packet: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/packet/*
 	$(SAY) LINK $@
 	$(LINK)
 
+$(BUILD)/obj/tests/verifier.o: $(addprefix $(BUILD)/,lb.skel.h sweep.skel.h decap.skel.h)
+
+$(BUILD)/tests/verifier: $(BUILD)/obj/tests/verifier.o
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
 # ---- benchmark ----
 
 $(BUILD)/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/traffic.h | $(BUILD)/.exists

@@ -63,9 +63,9 @@ static __always_inline enum lb_verdict forward_inner_ipv6(void *l3, void *end, s
 
 /* `outer`: size of the outer IP header; a constant in each call, so that one body serves both. */
 static __always_inline enum lb_verdict forward_ipip(struct xdp_md *ctx, const struct packet *packet,
+						    const struct lb_backend *backend,
 						    const struct choice *choice, __u32 outer)
 {
-	const struct lb_backend *backend = choice->backend;
 	struct inner inner = {.length = packet->l3_length, .traffic_class = packet->traffic_class};
 	void *end = (void *)(long)ctx->data_end;
 	void *l3 = (void *)(long)ctx->data + sizeof(struct ethhdr);
@@ -100,26 +100,27 @@ static __always_inline enum lb_verdict forward_ipip(struct xdp_md *ctx, const st
 }
 
 static __always_inline enum lb_verdict forward_l2(struct xdp_md *ctx, const struct packet *packet,
-						  const struct choice *choice)
+						  const struct lb_backend *backend)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
-	return forward_ethernet(data, end, choice->backend,
+	return forward_ethernet(data, end, backend,
 				packet->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6))
 		       ? LB_FORWARDED
 		       : LB_DROP_INTERNAL;
 }
 
 static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct packet *packet,
+					       const struct lb_backend *backend,
 					       const struct choice *choice)
 {
 	switch (LB_STATUS_FORWARD(choice->status)) {
 	case LB_FORWARD_IPIP_V4:
-		return forward_ipip(ctx, packet, choice, sizeof(struct iphdr));
+		return forward_ipip(ctx, packet, backend, choice, sizeof(struct iphdr));
 	case LB_FORWARD_IPIP_V6:
-		return forward_ipip(ctx, packet, choice, sizeof(struct ipv6hdr));
+		return forward_ipip(ctx, packet, backend, choice, sizeof(struct ipv6hdr));
 	case LB_FORWARD_L2:
-		return forward_l2(ctx, packet, choice);
+		return forward_l2(ctx, packet, backend);
 	default:
 		return LB_DROP_INTERNAL;
 	}

@@ -28,6 +28,7 @@ const volatile bool read_only;
 struct way {
 	struct packet packet;
 	struct lb_service *service;
+	struct lb_backend *backend;
 	struct choice choice;
 	__u32 frame_length;
 };
@@ -46,16 +47,16 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 			       : LB_PASS_NO_SERVICE;
 	verdict = service_lookup(&way->packet, &way->service);
 	if (verdict == LB_CONTINUE)
-		verdict = pick(&way->packet, way->service->pool, &way->choice);
+		verdict = pick(&way->packet, way->service->pool, &way->choice, &way->backend);
 	if (verdict == LB_CONTINUE)
-		verdict = forward(ctx, &way->packet, &way->choice);
+		verdict = forward(ctx, &way->packet, way->backend, &way->choice);
 	return verdict;
 }
 
 /* Offset 0 of a service's counters is for packets that got no backend. */
 static __always_inline void count_service(const struct way *way, bool forwarded)
 {
-	__u32 index = way->service->counter_base + (forwarded ? way->choice.backend->counter : 0);
+	__u32 index = way->service->counter_base + (forwarded ? way->backend->counter : 0);
 	struct lb_counter *counter = bpf_map_lookup_elem(&counters, &index);
 
 	if (!counter)
@@ -94,7 +95,7 @@ static __always_inline void explain(const struct way *way, enum lb_verdict verdi
 
 static __always_inline int leave(struct xdp_md *ctx, const struct way *way)
 {
-	__u32 ifindex = way->choice.backend->ifindex;
+	__u32 ifindex = way->backend->ifindex;
 
 	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }

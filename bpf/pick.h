@@ -36,16 +36,27 @@
  * flight carries, and one in 32,768 for a number that was guessed. */
 enum { SEQUENCE_WINDOW = 1 << 17 };
 
+/* How a pair is to be judged. */
+enum pick_term {
+	PICK_BY_ENTRIES = 1 << 0,   /* entries decide where there are some */
+	PICK_ALWAYS = 1 << 1,       /* and are made though the pair would do */
+	PICK_OF_CLIENT = 1 << 2,    /* its owner is a client's, not a slot's */
+	PICK_CLIENT_TIMES = 1 << 3, /* its times are those of a record, which may be a new one */
+};
+
+/* Numbers alone, because functions that are verified alone read and fill it. */
 struct choice {
-	struct lb_backend *backend;
 	__u64 status;  /* the backend's, as it was when it was chosen */
 	__u32 index;   /* of the backend */
 	__u32 entropy; /* varies by flow, for what shall spread by flow */
 	__u32 slot;
-	__u32 word;      /* of the slot or the client: the pair the packet was judged by */
-	__u32 entry_age; /* ticks; ~0: no entry was used */
-	enum lb_decided_by decided_by;
-	bool new_udp_flow; /* which only a pool that tracks every flow can tell */
+	__u32 word;         /* of the slot or the client: the pair the packet was judged by */
+	__u32 entry_age;    /* ticks; ~0: no entry was used */
+	__u32 decided_by;   /* enum lb_decided_by */
+	__u32 new_udp_flow; /* which only a pool that tracks every flow can tell */
+	/* From pick_pair to pick_changed. */
+	__u32 terms; /* enum pick_term */
+	__u32 since; /* struct pair's */
 };
 
 /* What a packet is judged by in a changed slot. */
@@ -62,23 +73,24 @@ struct judgement {
 	bool always;
 };
 
-/* Points `choice` at the backend if that is usable. */
-static __always_inline bool choose(struct choice *choice, __u32 index, enum lb_decided_by by)
+/* The status in `choice` is what is known of the backend; a pointer to it would make the verifier
+ * tell apart which of many look-ups it came from. */
+static __always_inline bool choose_known(struct choice *choice, __u32 index, __u64 status,
+					 enum lb_decided_by by)
 {
-	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &index);
-	__u64 status;
-
-	if (!index || !backend)
+	if (!index || !(status & LB_BACKEND_USABLE))
 		return false;
-	status = LOAD_ONCE(backend->status);
-	if (!(status & LB_BACKEND_USABLE))
-		return false;
-	choice->backend = backend;
 	choice->status = status;
 	choice->index = index;
 	choice->entry_age = ~0U;
 	choice->decided_by = by;
 	return true;
+}
+
+/* Chooses the backend if that is usable. */
+LB_VERIFIED_ALONE int choose(struct choice *choice, __u32 index, enum lb_decided_by by)
+{
+	return choice && choose_known(choice, index, backend_status(index), by);
 }
 
 static __always_inline bool choose_owner(struct choice *choice, const struct judgement *j)
@@ -351,15 +363,6 @@ static __always_inline enum lb_verdict pick_datagram(const struct packet *packet
 
 /* ---- the way to them ---- */
 
-static __always_inline enum lb_verdict pick_changed(const struct packet *packet,
-						    struct judgement *j, struct choice *choice)
-{
-	recall(packet, j);
-	if (packet->proto == IPPROTO_UDP)
-		return pick_datagram(packet, j, choice);
-	return packet->syn ? pick_syn(packet, j, choice) : pick_established(packet, j, choice);
-}
-
 /* Judges by the client's record from here on, unless nothing is left of what that names. */
 static __always_inline bool pair_take(struct judgement *j, __u64 pair)
 {
@@ -424,75 +427,127 @@ static __always_inline bool pair_of_client(const struct packet *packet, struct j
 	return false;
 }
 
-/* What pick_remembered says of its choice: numbers, for a function that is verified by itself may
- * hand out no pointers. */
-struct remembered {
-	__u32 backend;
-	__u32 word;
-	__u32 entry_age;
-	__u32 decided_by;
-	__u32 new_udp_flow;
-};
-
 /*
- * All but settled slots of pools that neither know clients nor track every flow. `word`: the
- * slot's. A function of its own, because the verifier then walks its ways once, and not once for
- * each way that leads here.
+ * The pair by which a packet of a pool that knows clients is judged: `choice` comes with slot and
+ * word, and leaves with what pick_changed needs. False if the maps contradict each other. A
+ * function of its own, because the verifier then walks its ways once, and not once for each way
+ * that leads here.
  */
-LB_VERIFIED_ALONE int pick_remembered(const struct packet *packet, __u32 pool_index, __u32 slot,
-				      __u32 word, struct remembered *out)
+LB_VERIFIED_ALONE int pick_pair(const struct packet *packet, __u32 pool_index,
+				struct choice *choice)
 {
 	const struct lb_pool *pool = bpf_map_lookup_elem(&pools, &pool_index);
-	struct choice choice = {.word = word, .entry_age = ~0U};
 	struct judgement j = {.pool = pool, .pool_index = pool_index, .now = flow_tick()};
-	enum lb_verdict verdict;
+	struct lb_times *slot_times_of_it;
+	__u32 word;
 
-	if (!packet || !out || !pool)
-		return LB_DROP_INTERNAL;
+	if (!packet || !choice || !pool)
+		return false;
+	word = choice->word;
 	j.always = pool->flags & LB_POOL_TRACK_ALWAYS;
 	j.pair.owner = LB_SLOT_OWNER(word);
 	j.pair.fallback = LB_SLOT_FALLBACK(word);
 	j.pair.changed = word & LB_SLOT_CHANGED;
-	j.pair.times = slot_times_of(pool, slot);
+	slot_times_of_it = slot_times_of(pool, choice->slot);
+	j.pair.times = slot_times_of_it;
 	if (!j.pair.times)
-		return LB_DROP_INTERNAL;
-	if (pool->client_timeout && pair_of_client(packet, &j, word))
-		choice.word = LB_SLOT(j.pair.owner, j.pair.fallback, j.pair.changed);
+		return false;
+	if (pair_of_client(packet, &j, word))
+		choice->word = LB_SLOT(j.pair.owner, j.pair.fallback, j.pair.changed);
 	/* Its owner drains: how many flows it has left is to be known. */
 	if (j.pair.client && !j.pair.changed && packet->proto == IPPROTO_TCP && !packet->syn)
 		j.always = j.always || client_backend_drains(backend_status(j.pair.owner));
-	if (j.pair.changed || j.always)
-		verdict = pick_changed(packet, &j, &choice);
-	else
-		verdict = choose_owner(&choice, &j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
-	out->backend = choice.index;
-	out->word = choice.word;
-	out->entry_age = choice.entry_age;
-	out->decided_by = choice.decided_by;
-	out->new_udp_flow = choice.new_udp_flow;
-	return verdict;
+	choice->since = j.pair.since;
+	choice->terms = (j.pair.changed || j.always ? PICK_BY_ENTRIES : 0) |
+			(j.always ? PICK_ALWAYS : 0) | (j.pair.client ? PICK_OF_CLIENT : 0) |
+			(j.pair.times != slot_times_of_it ? PICK_CLIENT_TIMES : 0);
+	return true;
 }
 
-static __always_inline enum lb_verdict pick_with_memory(const struct packet *packet,
-							__u32 pool_index, struct choice *choice)
+/* Where what a packet does to its pair is noted. A record that was deleted since pick_pair saw it
+ * is no record. */
+static __always_inline struct lb_times *times_of_choice(const struct packet *packet,
+							__u32 pool_index,
+							const struct lb_pool *pool,
+							const struct choice *choice)
 {
-	struct remembered said = {};
-	int verdict = pick_remembered(packet, pool_index, choice->slot, choice->word, &said);
+	union client_key key = {};
+	struct lb_client *client;
 
-	choice->word = said.word;
-	choice->new_udp_flow = said.new_udp_flow;
-	if (verdict != LB_CONTINUE)
-		return verdict == LB_DROP_NO_BACKEND ? LB_DROP_NO_BACKEND : LB_DROP_INTERNAL;
-	if (!choose(choice, said.backend, said.decided_by))
-		return LB_DROP_NO_BACKEND;
-	choice->entry_age = said.entry_age;
-	return LB_CONTINUE;
+	if (choice->terms & PICK_CLIENT_TIMES) {
+		client_key_fill(packet, pool_index, pool, &key);
+		client = client_find(packet->family, &key);
+		if (client)
+			return &client->times;
+	}
+	return slot_times_of(pool, choice->slot);
 }
 
-static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 pool_index,
-					    struct choice *choice)
+/* By the flow's entries, or as one without. Apart from pick_pair, which it follows, because both
+ * need much of the stack. */
+LB_VERIFIED_ALONE int pick_changed(const struct packet *packet, __u32 pool_index,
+				   struct choice *choice)
 {
 	const struct lb_pool *pool = bpf_map_lookup_elem(&pools, &pool_index);
+	struct judgement j = {.pool = pool, .pool_index = pool_index, .now = flow_tick()};
+
+	if (!packet || !pool || !choice)
+		return LB_DROP_INTERNAL;
+	j.pair.owner = LB_SLOT_OWNER(choice->word);
+	j.pair.fallback = LB_SLOT_FALLBACK(choice->word);
+	j.pair.since = choice->since;
+	j.pair.client = choice->terms & PICK_OF_CLIENT;
+	j.pair.times = times_of_choice(packet, pool_index, pool, choice);
+	j.always = choice->terms & PICK_ALWAYS;
+	if (!j.pair.times)
+		return LB_DROP_INTERNAL;
+	recall(packet, &j);
+	if (packet->proto == IPPROTO_UDP)
+		return pick_datagram(packet, &j, choice);
+	return packet->syn ? pick_syn(packet, &j, choice) : pick_established(packet, &j, choice);
+}
+
+static __always_inline enum lb_verdict pick_remembered(const struct packet *packet,
+						       __u32 pool_index, const struct lb_pool *pool,
+						       struct choice *choice)
+{
+	if (pool->client_timeout) {
+		if (!pick_pair(packet, pool_index, choice))
+			return LB_DROP_INTERNAL;
+	} else {
+		choice->terms = PICK_BY_ENTRIES;
+		if (pool->flags & LB_POOL_TRACK_ALWAYS)
+			choice->terms |= PICK_ALWAYS;
+	}
+	if (choice->terms & PICK_BY_ENTRIES)
+		return pick_changed(packet, pool_index, choice);
+	return choose(choice, LB_SLOT_OWNER(choice->word),
+		      choice->terms & PICK_OF_CLIENT ? LB_BY_CLIENT : LB_BY_SLOT)
+		       ? LB_CONTINUE
+		       : LB_DROP_NO_BACKEND;
+}
+
+static __always_inline enum lb_verdict
+pick_with_memory(const struct packet *packet, __u32 pool_index, const struct lb_pool *pool,
+		 struct choice *choice, struct lb_backend **backend)
+{
+	/* A copy, so that the common packet's choice may live in registers. */
+	struct choice said = *choice;
+	int verdict = pick_remembered(packet, pool_index, pool, &said);
+
+	*choice = said;
+	if (verdict != LB_CONTINUE)
+		return verdict == LB_DROP_NO_BACKEND ? LB_DROP_NO_BACKEND : LB_DROP_INTERNAL;
+	*backend = bpf_map_lookup_elem(&backends, &said.index);
+	return *backend ? LB_CONTINUE : LB_DROP_INTERNAL;
+}
+
+/* LB_CONTINUE: `choice` and `*backend` say where to. */
+static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 pool_index,
+					    struct choice *choice, struct lb_backend **backend)
+{
+	const struct lb_pool *pool = bpf_map_lookup_elem(&pools, &pool_index);
+	__u32 owner;
 	__u64 table;
 
 	if (!pool)
@@ -506,9 +561,12 @@ static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 p
 		return LB_DROP_INTERNAL;
 	if (choice->word & LB_SLOT_CHANGED || pool->client_timeout ||
 	    pool->flags & LB_POOL_TRACK_ALWAYS)
-		return pick_with_memory(packet, pool_index, choice);
-	return choose(choice, LB_SLOT_OWNER(choice->word), LB_BY_SLOT) ? LB_CONTINUE
-								       : LB_DROP_NO_BACKEND;
+		return pick_with_memory(packet, pool_index, pool, choice, backend);
+	owner = LB_SLOT_OWNER(choice->word);
+	*backend = bpf_map_lookup_elem(&backends, &owner);
+	return *backend && choose_known(choice, owner, LOAD_ONCE((*backend)->status), LB_BY_SLOT)
+		       ? LB_CONTINUE
+		       : LB_DROP_NO_BACKEND;
 }
 
 #endif

@@ -148,7 +148,11 @@ int dataplane_copy_load(const struct dataplane *dp, struct lb_bpf *copy, struct 
 	if (!err)
 		return 0;
 	fault_errno(fault, err, dp->pin_dir, "loading the packet program and its maps");
-	if (err == ENOMEM || err == E2BIG)
+	/* The verifier says E2BIG, too, of a program that it finds too much to walk. */
+	if (dataplane_log_find("BPF program load failed"))
+		fault_hint(fault, "this kernel refuses the packet program, and says why in the "
+				  "lines logged: please report them with the output of `uname -r`");
+	else if (err == ENOMEM || err == E2BIG)
 		fault_hint(fault, "there is not enough memory for maps of these sizes: lower "
 				  "`global.limits` in the configuration");
 	if (err != EPERM && err != EACCES)

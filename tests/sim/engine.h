@@ -284,8 +284,9 @@ HOST void sim_reset(const struct sim_options *options)
 HOST uint32_t sim_send(const struct packet *packet)
 {
 	struct choice choice = {};
+	struct lb_backend *backend;
 
-	return pick(packet, SIM_POOL, &choice) == LB_CONTINUE ? choice.index : 0;
+	return pick(packet, SIM_POOL, &choice, &backend) == LB_CONTINUE ? choice.index : 0;
 }
 
 #endif

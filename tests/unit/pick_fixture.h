@@ -391,8 +391,14 @@ HOST uint32_t time_of(int age)
 
 HOST enum lb_verdict pick_once(const struct packet *packet, struct choice *choice)
 {
+	struct lb_backend *backend = NULL;
+	enum lb_verdict verdict;
+
 	memset(choice, 0, sizeof(*choice));
-	return pick(packet, POOL, choice);
+	verdict = pick(packet, POOL, choice, &backend);
+	if (verdict == LB_CONTINUE)
+		assert_ptr_equal(backend, &backends_host[choice->index]);
+	return verdict;
 }
 
 HOST void maps_free(void)

@@ -54,6 +54,7 @@ static void services_share_clients(void **state)
 {
 	struct packet http = packet_of(SYN, 4), dns = packet_of(DATAGRAM, 4);
 	struct choice choice = {};
+	struct lb_backend *backend;
 
 	(void)state;
 	client_scene_set(&settled_a, &nobody, &http);
@@ -65,7 +66,7 @@ static void services_share_clients(void **state)
 	assert_int_equal(sent_to(&http), A);
 	assert_int_equal(sent_to(&dns), A);
 	pools_host[POOL + 1] = pools_host[POOL];
-	assert_int_equal(pick(&http, POOL + 1, &choice), LB_CONTINUE);
+	assert_int_equal(pick(&http, POOL + 1, &choice, &backend), LB_CONTINUE);
 	assert_int_equal(choice.index, B);
 }
 
