@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* cmd_config: `lbctl config ...` and `lbctl reload`. The check reads the file with lbd's own
- * code and needs no lbd. See lbctl.h. */
+/* cmd_config: `lbctl config ...` and `lbctl reload`. Files are read with lbd's own code, so that a
+ * check needs no lbd and errors are shown in their place. See lbctl.h. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../user/config.h"
+#include "../user/model_json.h"
 #include "lbctl.h"
 
 static json_t *errors_json(const struct config_errors *errors)
@@ -81,6 +83,162 @@ int ctl_config_check(struct ctl *ctl, struct fault *fault)
 	config_errors_free(&errors);
 	free(text);
 	return error;
+}
+
+/* ---- whole configurations ---- */
+
+/* As JSON with the seed, which a configuration that is told never holds: lbd compares it with the
+ * one in force. NULL with `fault` set, and the errors printed. */
+static json_t *load(const struct ctl *ctl, const char *path, struct fault *fault)
+{
+	const char *name = strcmp(path, "-") ? path : "/dev/stdin";
+	struct config_errors errors = {0};
+	char *text = NULL, seed[2 * LB_SEED_SIZE + 1];
+	struct model *model = config_load(name, &text, &errors);
+	json_t *json = model ? model_json(model) : NULL;
+
+	if (!model) {
+		print_errors(ctl, path, text, &errors);
+		fault->code = FAULT_USAGE;
+	} else if (!json) {
+		fault_set(fault, FAULT_FAILED, "%s: reading it: out of memory", path);
+	} else if (model->global.hash_seed_set) {
+		for (size_t i = 0; i < LB_SEED_SIZE; i++)
+			snprintf(seed + 2 * i, 3, "%02x", model->global.hash_seed[i]);
+		json_object_set_new(json_object_get(json, "global"), "hash_seed",
+				    json_string(seed));
+	}
+	model_free(model);
+	config_errors_free(&errors);
+	free(text);
+	return json;
+}
+
+static int put(struct ctl *ctl, const char *path, size_t *changes, struct fault *fault)
+{
+	struct ctl_request request = {
+		.method = "PUT", .path = {"config"}, .if_match = ctl_value(ctl, "if-match")};
+	json_t *json = load(ctl, path, fault);
+	int error = -1;
+
+	request.body = json;
+	if (json)
+		error = ctl_change_count(ctl, &request, changes, fault);
+	json_decref(json);
+	return error;
+}
+
+int ctl_config_apply(struct ctl *ctl, struct fault *fault)
+{
+	size_t changes;
+
+	return put(ctl, ctl->arguments[0], &changes, fault);
+}
+
+int ctl_config_export(struct ctl *ctl, struct fault *fault)
+{
+	char etag[CTL_ETAG_SIZE] = "";
+	const struct ctl_request request = {.method = "GET", .path = {"config"}, .etag = etag};
+	json_t *reply;
+	int error = 0;
+
+	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+		return -1;
+	if (!ctl_print_json(ctl, reply)) {
+		json_object_del(reply, "schema");
+		printf("# What runs, by `lbctl config export`; ETag: %s\n", etag);
+		fflush(stdout);
+		error = ctl_yaml_print(reply, fault);
+	}
+	json_decref(reply);
+	return error;
+}
+
+/* ---- differences ---- */
+
+static void print_value(const json_t *value)
+{
+	char *text = json_is_null(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+
+	printf("%s", text ? text : "nothing");
+	free(text);
+}
+
+static const char *origin_text(const json_t *difference)
+{
+	const char *origin = ctl_text(difference, "origin");
+
+	if (!strcmp(origin, "file"))
+		return "the file was edited since it was read";
+	return strcmp(origin, "both") ? "changed at run time"
+				      : "changed at run time, and the file was edited";
+}
+
+static void print_difference(const json_t *difference)
+{
+	const char *where = ctl_text(difference, "where");
+	json_t *keys = json_object_get(difference, "keys"), *values;
+	const char *key;
+
+	if (strcmp(where, "both") != 0) {
+		printf("%s: only in %s (%s): ", ctl_text(difference, "object"),
+		       strcmp(where, "file") ? "what runs" : "the file", origin_text(difference));
+		print_value(json_object_get(difference, where));
+		putchar('\n');
+		return;
+	}
+	printf("%s (%s)\n", ctl_text(difference, "object"), origin_text(difference));
+	json_object_foreach (keys, key, values) {
+		printf("  %s: file ", key);
+		print_value(json_object_get(values, "file"));
+		printf(", running ");
+		print_value(json_object_get(values, "running"));
+		putchar('\n');
+	}
+}
+
+static void print_differences(const json_t *reply)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(reply, "differences"), i, item)
+		print_difference(item);
+	json_array_foreach (json_object_get(reply, "tables"), i, item)
+		printf("table %s, with the file alone: %s\n", ctl_text(item, "object"),
+		       ctl_text(item, "detail"));
+}
+
+/* As diff(1): 1 if they differ, 2 if that could not be told. */
+static int diff_status(int error, size_t differences, struct fault *fault)
+{
+	if (error)
+		fault->code = FAULT_USAGE;
+	else if (differences)
+		fault->code = FAULT_FAILED;
+	return error || differences ? -1 : 0;
+}
+
+int ctl_config_diff(struct ctl *ctl, struct fault *fault)
+{
+	const struct ctl_request request = {.method = "GET", .path = {"config", "diff"}};
+	size_t differences = 0;
+	json_t *reply;
+	int error;
+
+	if (ctl->argument_count) {
+		ctl->dry_run = true;
+		error = put(ctl, ctl->arguments[0], &differences, fault);
+		return diff_status(error, differences, fault);
+	}
+	error = ctl_ask(ctl, &request, &reply, fault);
+	if (!error) {
+		differences = json_array_size(json_object_get(reply, "differences"));
+		if (!ctl_print_json(ctl, reply))
+			print_differences(reply);
+		json_decref(reply);
+	}
+	return diff_status(error, differences, fault);
 }
 
 int ctl_reload(struct ctl *ctl, struct fault *fault)

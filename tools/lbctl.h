@@ -89,13 +89,20 @@ struct ctl_request {
 	const char *path[5];     /* segments behind /v1 */
 	const char *query[8][2]; /* names and values; a NULL value is left out */
 	const json_t *body;      /* NULL: none */
+	const char *if_match;    /* NULL: none */
+	char *etag;              /* room for CTL_ETAG_SIZE bytes of the reply's; NULL: not wanted */
 };
+
+enum { CTL_ETAG_SIZE = 64 };
 
 /* 0 with the reply, which the caller releases, or -1 with lbd's fault or the connection's own. */
 int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
 	    struct fault *fault);
 /* A change: asks with --dry-run as given, and prints what was changed. */
 int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
+/* The same, and how many changes there were. */
+int ctl_change_count(const struct ctl *ctl, struct ctl_request *request, size_t *changes,
+		     struct fault *fault);
 /* The same for a command that prints more behind it: as JSON only that is printed. */
 int ctl_change_first(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
 
@@ -129,6 +136,11 @@ const char *ctl_count_field(const struct ctl *ctl, const json_t *object, const c
 			    char out[CTL_NUMBER_SIZE]);
 /* Strings of an array, with ", " between. The caller frees it; NULL if out of memory. */
 char *ctl_join(const json_t *array);
+
+/* ---- lbctl_yaml.c ---- */
+
+/* A configuration to stdout, as YAML. */
+int ctl_yaml_print(const json_t *document, struct fault *fault);
 
 /* ---- lbctl_table.c ---- */
 
@@ -177,6 +189,9 @@ int ctl_flow_lookup(struct ctl *ctl, struct fault *fault);
 int ctl_check_now(struct ctl *ctl, struct fault *fault);
 int ctl_drops(struct ctl *ctl, struct fault *fault);
 int ctl_config_check(struct ctl *ctl, struct fault *fault);
+int ctl_config_diff(struct ctl *ctl, struct fault *fault);
+int ctl_config_apply(struct ctl *ctl, struct fault *fault);
+int ctl_config_export(struct ctl *ctl, struct fault *fault);
 int ctl_reload(struct ctl *ctl, struct fault *fault);
 
 #endif

@@ -35,6 +35,31 @@ static size_t on_data(char *data, size_t one, size_t count, void *context)
 	return one * count;
 }
 
+static size_t on_header(char *data, size_t one, size_t count, void *context)
+{
+	static const char name[] = "ETag:";
+	const size_t size = one * count, skip = sizeof(name) - 1;
+	char *etag = context;
+
+	if (etag && size > skip && !strncasecmp(data, name, skip)) {
+		snprintf(etag, CTL_ETAG_SIZE, "%.*s", (int)(size - skip), data + skip);
+		memmove(etag, etag + strspn(etag, " "), strlen(etag) + 1 - strspn(etag, " "));
+		etag[strcspn(etag, "\r\n")] = '\0';
+	}
+	return size;
+}
+
+/* NULL: none, or out of memory. */
+static struct curl_slist *make_headers(const struct ctl_request *request)
+{
+	char header[CTL_ETAG_SIZE + 32];
+
+	if (!request->if_match)
+		return NULL;
+	snprintf(header, sizeof(header), "If-Match: %s", request->if_match);
+	return curl_slist_append(NULL, header);
+}
+
 static int out_of_memory(struct fault *fault)
 {
 	return fault_set(fault, FAULT_FAILED, "lbd: asking it: out of memory");
@@ -165,6 +190,7 @@ static int read_reply(const struct ctl *ctl, const struct text *text, long statu
 static int perform(const struct ctl *ctl, const struct ctl_request *request, CURL *curl,
 		   const char *url, const char *body, json_t **reply, struct fault *fault)
 {
+	struct curl_slist *headers = make_headers(request);
 	struct text text = {0};
 	long status = 0;
 	CURLcode code;
@@ -179,6 +205,9 @@ static int perform(const struct ctl *ctl, const struct ctl_request *request, CUR
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, request->etag);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	if (body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	code = curl_easy_perform(curl);
@@ -187,6 +216,7 @@ static int perform(const struct ctl *ctl, const struct ctl_request *request, CUR
 		error = read_reply(ctl, &text, status, reply, fault);
 	else
 		error = transfer_fault(ctl, code, fault);
+	curl_slist_free_all(headers);
 	free(text.bytes);
 	return error;
 }
@@ -246,16 +276,25 @@ static int ask_change(const struct ctl *ctl, struct ctl_request *request, json_t
 	return ctl_ask(ctl, request, reply, fault);
 }
 
-int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault)
+int ctl_change_count(const struct ctl *ctl, struct ctl_request *request, size_t *changes,
+		     struct fault *fault)
 {
 	json_t *reply;
 
 	if (ask_change(ctl, request, &reply, fault) != 0)
 		return -1;
+	*changes = json_array_size(json_object_get(reply, "changes"));
 	if (!ctl_print_json(ctl, reply))
 		print_changes(ctl, reply);
 	json_decref(reply);
 	return 0;
+}
+
+int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault)
+{
+	size_t changes;
+
+	return ctl_change_count(ctl, request, &changes, fault);
 }
 
 int ctl_change_first(const struct ctl *ctl, struct ctl_request *request, struct fault *fault)

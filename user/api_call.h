@@ -13,10 +13,14 @@
 
 enum { API_TAG_SIZE = sizeof(((struct api_reply *)0)->etag) };
 
+/* What a path is the configuration of: that has a tag. */
+enum call_of { CALL_OF_NOTHING, CALL_OF_CONFIG, CALL_OF_SERVICE, CALL_OF_POOL, CALL_OF_BACKEND };
+
 struct call {
 	struct api_state *state;
 	const struct api_request *request;
 	const char *args[2]; /* what stands for the {} of the path */
+	enum call_of of;
 	struct api_reply *reply;
 	struct fault fault;
 	char *details;
@@ -33,6 +37,8 @@ int api_get_backend(struct call *call);
 int api_get_drops(struct call *call);
 int api_get_lookup(struct call *call);
 int api_get_config(struct call *call);
+int api_put_config(struct call *call);
+int api_get_config_diff(struct call *call);
 int api_get_flows(struct call *call);
 int api_get_clients(struct call *call);
 int api_forget_client(struct call *call);
@@ -54,5 +60,7 @@ int call_answer(struct call *call, json_t *body);
 
 /* An ETag of the running configuration. */
 void call_config_tag(const struct call *call, char out[API_TAG_SIZE]);
+/* One of the configuration of what the path names; empty if there is no such thing. */
+void call_object_tag(const struct call *call, char out[API_TAG_SIZE]);
 
 #endif

@@ -312,6 +312,17 @@ int api_get_lookup(struct call *call)
 
 int api_get_config(struct call *call)
 {
-	call_config_tag(call, call->reply->etag);
 	return call_answer(call, model_json(call_model(call)));
+}
+
+int api_get_config_diff(struct call *call)
+{
+	struct controller *controller = call->state->controller;
+	json_t *list, *tables;
+
+	if (controller_differences(controller, &list, &tables, &call->details, &call->fault) != 0)
+		return -1;
+	return call_answer(call,
+			   json_pack("{s:s, s:o, s:o}", "file", controller_config_path(controller),
+				     "differences", list, "tables", tables));
 }

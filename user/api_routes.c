@@ -52,12 +52,11 @@ int call_answer(struct call *call, json_t *body)
 	return 0;
 }
 
-/* A tag of the running configuration: whoever changes what they have read sends it back in
- * If-Match, and is refused (412) if somebody else was first. */
-void call_config_tag(const struct call *call, char out[API_TAG_SIZE])
+/* Whoever changes what they have read sends its tag back in If-Match, and is refused (412) if
+ * somebody else was first. */
+static void make_tag(json_t *json, char out[API_TAG_SIZE])
 {
 	static const uint8_t key[LB_SEED_SIZE];
-	json_t *json = model_json(call_model(call));
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	out[0] = '\0';
@@ -65,6 +64,34 @@ void call_config_tag(const struct call *call, char out[API_TAG_SIZE])
 		snprintf(out, API_TAG_SIZE, "\"%016" PRIx64 "\"", siphash(key, text, strlen(text)));
 	free(text);
 	json_decref(json);
+}
+
+void call_config_tag(const struct call *call, char out[API_TAG_SIZE])
+{
+	make_tag(model_json(call_model(call)), out);
+}
+
+void call_object_tag(const struct call *call, char out[API_TAG_SIZE])
+{
+	const struct model *model = call_model(call);
+	const struct pool *pool = call->args[0] ? model_pool_find(model, call->args[0]) : NULL;
+	const struct service *service;
+	const struct backend *backend;
+
+	out[0] = '\0';
+	if (call->of == CALL_OF_POOL && pool) {
+		make_tag(model_json_pool(pool), out);
+	} else if (call->of == CALL_OF_BACKEND && pool) {
+		backend = pool_backend_find(pool, call->args[1]);
+		if (backend)
+			make_tag(model_json_backend(backend), out);
+	} else if (call->of == CALL_OF_SERVICE) {
+		service = model_service_find(model, call->args[0]);
+		if (service)
+			make_tag(model_json_service(service), out);
+	} else if (call->of == CALL_OF_CONFIG) {
+		call_config_tag(call, out);
+	}
 }
 
 /* ---- the table ---- */
@@ -76,19 +103,23 @@ static const struct route {
 	handler get;
 	handler change; /* POST, PATCH and DELETE */
 	handler post;
+	handler put;
 	handler remove; /* DELETE alone */
+	enum call_of of;
 	const char *parameters[PARAMETERS_MAX + 1];
 } routes[] = {
 	{.path = "/v1/status", .get = api_get_status},
 	{.path = "/v1/services", .get = api_get_services},
 	{.path = "/v1/services/{}",
 	 .get = api_get_service,
+	 .of = CALL_OF_SERVICE,
 	 .change = api_change_service,
 	 .parameters = {"dry_run", "break_flows"}},
 	{.path = "/v1/pools", .get = api_get_pools},
-	{.path = "/v1/pools/{}", .get = api_get_pool},
+	{.path = "/v1/pools/{}", .get = api_get_pool, .of = CALL_OF_POOL},
 	{.path = "/v1/pools/{}/backends/{}",
 	 .get = api_get_backend,
+	 .of = CALL_OF_BACKEND,
 	 .change = api_change_backend,
 	 .parameters = {"dry_run"}},
 	{.path = "/v1/backends", .get = api_get_backends, .parameters = {"pool"}},
@@ -101,7 +132,12 @@ static const struct route {
 	{.path = "/v1/flows/lookup",
 	 .get = api_get_lookup,
 	 .parameters = {"proto", "source", "destination", "syn"}},
-	{.path = "/v1/config", .get = api_get_config},
+	{.path = "/v1/config",
+	 .get = api_get_config,
+	 .put = api_put_config,
+	 .of = CALL_OF_CONFIG,
+	 .parameters = {"dry_run", "break_flows"}},
+	{.path = "/v1/config/diff", .get = api_get_config_diff},
 	{.path = "/v1/pools/{}/backends/{}/check", .get = api_get_check, .post = api_post_check},
 	{.path = "/v1/reload", .post = api_post_reload, .parameters = {"dry_run", "break_flows"}},
 };
@@ -148,6 +184,8 @@ static handler handler_of(const struct route *route, const char *method)
 		return route->get;
 	if (!strcmp(method, "DELETE") && route->remove)
 		return route->remove;
+	if (!strcmp(method, "PUT"))
+		return route->put;
 	if (!strcmp(method, "POST") && route->post)
 		return route->post;
 	if (!strcmp(method, "POST") || !strcmp(method, "PATCH") || !strcmp(method, "DELETE"))
@@ -196,7 +234,8 @@ static int no_such_path(struct call *call)
 static int no_such_method(struct call *call, const struct route *route)
 {
 	call->reply->status = 405;
-	call->reply->allow = route->post     ? (route->get ? "GET, HEAD, POST" : "POST")
+	call->reply->allow = route->put      ? "GET, HEAD, PUT"
+			     : route->post   ? (route->get ? "GET, HEAD, POST" : "POST")
 			     : route->remove ? "DELETE"
 			     : route->change ? "GET, HEAD, POST, PATCH, DELETE"
 					     : "GET, HEAD";
@@ -218,6 +257,7 @@ static int dispatch(struct call *call, char *path)
 		run = handler_of(&routes[i], call->request->method);
 		if (!run)
 			return no_such_method(call, &routes[i]);
+		call->of = routes[i].of;
 		return check_parameters(call, &routes[i]) == 0 ? run(call) : -1;
 	}
 	return no_such_path(call);
@@ -260,6 +300,8 @@ void api_answer(struct api_state *state, const struct api_request *request, stru
 		fault_set(&call.fault, FAULT_FAILED, "request: out of memory");
 	if (!path || dispatch(&call, path) != 0)
 		api_reply_fault(reply, &call.fault, call.details);
+	else if (call.of)
+		call_object_tag(&call, reply->etag);
 	free(path);
 	free(call.details);
 	if (!reply->body)

@@ -231,3 +231,66 @@ int config_apply_service(const char *text, size_t size, struct model *model, con
 	config_tree_free(root);
 	return errors->count > 0 ? -EINVAL : 0;
 }
+
+static void apply_pool(struct reading *reading, const struct node *root, const char *name)
+{
+	struct pool *pool = model_pool_find(reading->model, name);
+	struct section section = {.keys = schema_pool_keys};
+
+	if (!pool)
+		pool = model_pool_add(reading->model, name);
+	if (!pool) {
+		schema_out_of_memory(reading);
+		return;
+	}
+	schema_pool_inherit(pool, &reading->defaults);
+	section.object = pool;
+	walk_map(&reading->walk, root, "a pool", &section, 1, true);
+	schema_pool_done(reading, pool, root);
+}
+
+int config_apply_pool(const char *text, size_t size, struct model *model, const char *name,
+		      bool from_file, struct config_errors *errors)
+{
+	struct node *root = config_tree_parse(text, size, errors);
+	struct reading reading;
+
+	if (!root)
+		return -EINVAL;
+	reading_init(&reading, model, errors);
+	reading.from_api = !from_file;
+	apply_pool(&reading, root, name);
+	reading_destroy(&reading);
+	config_tree_free(root);
+	return errors->count > 0 ? -EINVAL : 0;
+}
+
+/* Read into an empty one first, so that every key begins as the default. */
+static void apply_global(struct reading *reading, const struct node *root)
+{
+	struct global *global = &reading->model->global, *fresh = &reading->scratch->global, old;
+	struct section section = {.keys = schema_global_keys, .object = fresh};
+
+	walk_map(&reading->walk, root, "global", &section, 1, true);
+	fresh->hash_seed_set = global->hash_seed_set;
+	memcpy(fresh->hash_seed, global->hash_seed, sizeof(fresh->hash_seed));
+	old = *global;
+	*global = *fresh;
+	*fresh = old;
+}
+
+int config_apply_global(const char *text, size_t size, struct model *model,
+			struct config_errors *errors)
+{
+	struct node *root = config_tree_parse(text, size, errors);
+	struct reading reading;
+
+	if (!root)
+		return -EINVAL;
+	reading_init(&reading, model, errors);
+	if (reading.scratch)
+		apply_global(&reading, root);
+	reading_destroy(&reading);
+	config_tree_free(root);
+	return errors->count > 0 ? -EINVAL : 0;
+}

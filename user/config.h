@@ -48,6 +48,17 @@ int config_apply_backend(const char *text, size_t size, struct backend *backend,
 int config_apply_service(const char *text, size_t size, struct model *model, const char *name,
 			 struct config_errors *errors);
 
+/*
+ * All keys of a pool but its backends, which stay, or of `global` but the hash seed: what `text`
+ * does not say becomes the default. The pool is made where there is none. Not checked is what
+ * concerns several objects. `from_file`: it may hold what only the file may say (a check of type
+ * exec).
+ */
+int config_apply_pool(const char *text, size_t size, struct model *model, const char *name,
+		      bool from_file, struct config_errors *errors);
+int config_apply_global(const char *text, size_t size, struct model *model,
+			struct config_errors *errors);
+
 /* Prints each error as `NAME:LINE:COLUMN: error: what`, the source line and a caret. Returns a heap
  * string (NULL if out of memory), the caller frees it. Colour escapes if `colour`. */
 char *config_errors_format(const struct config_errors *errors, const char *name, const char *text,

@@ -86,6 +86,24 @@ int controller_change(struct controller *controller, const struct change *change
 int controller_reload(struct controller *controller, const struct controller_request *request,
 		      json_t **report, char **errors_text, struct fault *fault);
 
+/*
+ * Makes what runs say what `document` says, which has the form of the file (and `*errors_text` its
+ * errors, as above). What differs from the file is kept as changes made at run time are. What says
+ * what runs already changes nothing.
+ */
+int controller_document(struct controller *controller, const json_t *document,
+			const struct controller_request *request, json_t **report,
+			char **errors_text, struct fault *fault);
+
+/* How what runs differs from the file as it is now: overrides_differences's array in `*list`, and
+ * in
+ * `*tables` what the tables would have with the file alone, as a dry run tells it. */
+int controller_differences(struct controller *controller, json_t **list, json_t **tables,
+			   char **errors_text, struct fault *fault);
+
+/* The file as it is named. Borrowed. */
+const char *controller_config_path(const struct controller *controller);
+
 struct agent_check;
 
 /* A check of a backend, now; see agents_check_start and agents_check_last in agents.h. */

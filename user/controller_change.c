@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agents.h"
+#include "impact.h"
 #include "plan.h"
 #include "stats.h"
 
@@ -106,6 +107,73 @@ static json_t *plan_json(const struct plan *plan)
 	return report;
 }
 
+/* ---- what a dry run tells of tables ---- */
+
+static json_t *impact_backends(const struct impact *impact)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < impact->backend_count; i++) {
+		const struct impact_backend *backend = &impact->backends[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", backend->name,
+						      "slots_before", (json_int_t)backend->before,
+						      "slots", (json_int_t)backend->after));
+	}
+	return list;
+}
+
+/* In the form of the other steps, with the figures beside the words. */
+static json_t *impact_json(const struct pool *pool, const struct impact *impact)
+{
+	double percent = 100.0 / impact->table_size;
+	char detail[192];
+
+	if (impact->resized)
+		snprintf(detail, sizeof(detail), "a new one of %u slots", impact->table_size);
+	else if (impact->lost)
+		snprintf(detail, sizeof(detail),
+			 "%u of %u slots (%.1f%%) get another owner, %u of them (%.1f%%) with all "
+			 "their flows",
+			 impact->moved, impact->table_size, impact->moved * percent, impact->lost,
+			 impact->lost * percent);
+	else
+		snprintf(detail, sizeof(detail),
+			 "%u of %u slots (%.1f%%) get another owner for new flows", impact->moved,
+			 impact->table_size, impact->moved * percent);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:f, s:f, s:o}", "change",
+			 "change table", "object", pool->name, "detail", detail, "moved_percent",
+			 (json_int_t)0, "table_size", (json_int_t)impact->table_size, "slots_lost",
+			 (json_int_t)impact->lost, "slots_moved",
+			 impact->resized ? json_null() : json_integer(impact->moved), "resized",
+			 json_boolean(impact->resized), "new_flows_percent",
+			 impact->moved * percent, "all_flows_percent", impact->lost * percent,
+			 "backends", impact_backends(impact));
+}
+
+void controller_report_tables(const struct controller *controller, struct model *model,
+			      json_t *report)
+{
+	const uint8_t *seed = dataplane_settings(controller->dp)->hash_seed;
+
+	carry_state(controller->running, model);
+	for (size_t i = 0; i < model->pool_count; i++) {
+		const struct pool *old =
+			model_pool_find(controller->running, model->pools[i]->name);
+		struct impact impact;
+
+		if (!old)
+			continue;
+		impact_expect(model->pools[i]);
+		if (impact_pool(&impact, seed, old, model->pools[i]) == 0 &&
+		    (impact.moved || impact.resized))
+			json_array_append_new(report, impact_json(model->pools[i], &impact));
+		impact_destroy(&impact);
+	}
+}
+
+/* ---- taking it ---- */
+
 static void take_running(struct controller *controller, struct model *model)
 {
 	carry_state(controller->running, model);
@@ -182,6 +250,8 @@ int controller_switch(struct controller *controller, struct model *model,
 	breaks = plan_judge(&plan, controller->running, model, has_flows, controller);
 	if (report)
 		*report = plan_json(&plan);
+	if (report && request->dry_run)
+		controller_report_tables(controller, model, *report);
 	if (breaks && !request->break_flows && !request->dry_run)
 		rc = breaks_fault(&plan, fault);
 	else

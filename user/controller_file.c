@@ -84,8 +84,8 @@ static bool seed_changed(const struct controller *controller, const struct model
 }
 
 /* The seed in force stays; but who changes it shall know what it would take. */
-static int judge_seed(const struct controller *controller, const struct model *base,
-		      const struct controller_request *request, struct fault *fault)
+int controller_judge_seed(const struct controller *controller, const struct model *base,
+			  const struct controller_request *request, struct fault *fault)
 {
 	if (request->dry_run || request->break_flows || !seed_changed(controller, base))
 		return 0;
@@ -138,7 +138,7 @@ static int reload(struct controller *controller, const struct controller_request
 		fault_set(fault, FAULT_FAILED, "reload: %s", strerror(ENOMEM));
 		goto out;
 	}
-	if (judge_seed(controller, base, request, fault) < 0)
+	if (controller_judge_seed(controller, base, request, fault) < 0)
 		goto out;
 	overrides_rebase(overrides, base, note_dropped, dropped);
 	model = controller_apply(overrides, base, NULL, fault);

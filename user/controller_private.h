@@ -2,7 +2,8 @@
 /*
  * controller_private: what the controller's files share. controller.c has the loop: news, rounds of
  * publishing, sweeps, drains, start and stop; controller_change.c puts a new running model in place
- * of the old one; controller_file.c reads the file. For these files alone.
+ * of the old one; controller_file.c reads the file; controller_document.c takes whole
+ * configurations. For these files alone.
  */
 #ifndef LIMPET_CONTROLLER_PRIVATE_H
 #define LIMPET_CONTROLLER_PRIVATE_H
@@ -72,10 +73,18 @@ struct model *controller_apply(struct overrides *overrides, const struct model *
 int controller_switch(struct controller *controller, struct model *model,
 		      struct overrides *overrides, const struct controller_request *request,
 		      json_t **report, struct fault *fault);
+/* Adds to `report` what `model`, in place of the running one, would do to tables. It takes over
+ * state for that: it is not to be used for more. */
+void controller_report_tables(const struct controller *controller, struct model *model,
+			      json_t *report);
 /* Before anything is written: the maps may hold flows that the configuration would move. */
 int controller_judge_start(struct controller *controller, bool break_flows, struct fault *fault);
 
 /* ---- controller_file.c ---- */
+
+/* FAULT_CONFLICT if `base` has a hash seed that is new and not the data plane's. */
+int controller_judge_seed(const struct controller *controller, const struct model *base,
+			  const struct controller_request *request, struct fault *fault);
 
 /* A wrong file: NULL with `fault` set to the first error, and all of them in `*errors_text` (unless
  * NULL), for the caller to free. */

@@ -242,6 +242,8 @@ bool pool_checks(const struct pool *pool);
  * many of those are up and reachable, and how many backups are. */
 enum pool_mode pool_mode_of(uint32_t wanted, uint32_t up, uint32_t backups_up,
 			    uint32_t panic_threshold);
+/* The one that follows from the pool's backends as they are. */
+enum pool_mode pool_mode_now(const struct pool *pool);
 /* Brings the pool's mode up to date and logs a change. */
 void pool_reconsider(struct pool *pool, uint64_t now_ms);
 

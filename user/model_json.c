@@ -173,7 +173,7 @@ json_t *model_json_pool(const struct pool *pool)
 			 backends);
 }
 
-static json_t *global_json(const struct model *model)
+json_t *model_json_global(const struct model *model)
 {
 	const struct global *global = &model->global;
 	const struct lb_limits limits = model_limits(model);
@@ -182,10 +182,14 @@ static json_t *global_json(const struct model *model)
 	if (global->encap_v4.addr.family || global->encap_v6.addr.family)
 		encap = json_pack("{s:o*, s:o*}", "v4", prefix(&global->encap_v4), "v6",
 				  prefix(&global->encap_v6));
-	return json_pack("{s:s*, s:o*, s:{s:I, s:I, s:I, s:I}}", "metrics", global->metrics,
-			 "encap_source", encap, "limits", "flows", (json_int_t)limits.flows,
-			 "clients", (json_int_t)limits.clients, "backends",
-			 (json_int_t)limits.backends, "services", (json_int_t)limits.services);
+	/* The last two follow from the pools where nobody gave them. */
+	return json_pack("{s:s*, s:o*, s:{s:I, s:I, s:I, s:I, s:o*, s:o*}}", "metrics",
+			 global->metrics, "encap_source", encap, "limits", "flows",
+			 (json_int_t)limits.flows, "clients", (json_int_t)limits.clients,
+			 "backends", (json_int_t)limits.backends, "services",
+			 (json_int_t)limits.services, "slots",
+			 global->limits.slots ? json_integer(limits.slots) : NULL, "counters",
+			 global->limits.counters ? json_integer(limits.counters) : NULL);
 }
 
 json_t *model_json(const struct model *model)
@@ -196,6 +200,6 @@ json_t *model_json(const struct model *model)
 		json_array_append_new(pools, model_json_pool(model->pools[i]));
 	for (size_t i = 0; i < model->service_count; i++)
 		json_array_append_new(services, model_json_service(model->services[i]));
-	return json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "global", global_json(model),
+	return json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "global", model_json_global(model),
 			 "pools", pools, "services", services);
 }

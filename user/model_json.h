@@ -13,6 +13,8 @@
 /* Each returns a new reference, or NULL if out of memory. Every key is written, defaults too, but
  * for those whose absence says something ("port"), and secrets. */
 json_t *model_json(const struct model *model);
+/* What stands under `global`. */
+json_t *model_json_global(const struct model *model);
 json_t *model_json_pool(const struct pool *pool);
 json_t *model_json_backend(const struct backend *backend);
 /* The listeners and the pool's name; never the pool's own keys. */

@@ -94,10 +94,13 @@ static bool is_up(const struct pool *pool, const struct backend *backend)
 	return backend->hop.resolved && is_healthy(pool, backend);
 }
 
-void pool_reconsider(struct pool *pool, uint64_t now_ms)
+struct pool_census {
+	uint32_t wanted, up, backups_up;
+};
+
+static struct pool_census pool_count(const struct pool *pool)
 {
-	uint32_t wanted = 0, up = 0, backups_up = 0, suppressed;
-	enum pool_mode from = pool->mode;
+	struct pool_census census = {0};
 
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct backend *backend = pool->backends[i];
@@ -105,19 +108,35 @@ void pool_reconsider(struct pool *pool, uint64_t now_ms)
 		if (!is_wanted(backend))
 			continue;
 		if (backend->backup) {
-			backups_up += is_up(pool, backend);
+			census.backups_up += is_up(pool, backend);
 		} else {
-			wanted++;
-			up += is_up(pool, backend);
+			census.wanted++;
+			census.up += is_up(pool, backend);
 		}
 	}
-	pool->mode = pool_mode_of(wanted, up, backups_up, pool->panic_threshold);
+	return census;
+}
+
+enum pool_mode pool_mode_now(const struct pool *pool)
+{
+	const struct pool_census census = pool_count(pool);
+
+	return pool_mode_of(census.wanted, census.up, census.backups_up, pool->panic_threshold);
+}
+
+void pool_reconsider(struct pool *pool, uint64_t now_ms)
+{
+	const struct pool_census census = pool_count(pool);
+	enum pool_mode from = pool->mode;
+	uint32_t suppressed;
+
+	pool->mode = pool_mode_now(pool);
 	if (pool->mode == from || !log_allowed(&pool->mode_changes, now_ms, &suppressed))
 		return;
 	log_write(pool->mode == POOL_NORMAL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
 		  "pool %s: %s -> %s: %u of %u backends up, and %u backups%s", pool->name,
-		  pool_mode_name(from), pool_mode_name(pool->mode), up, wanted, backups_up,
-		  pool->mode == POOL_PANIC ? "; health is disregarded" : "");
+		  pool_mode_name(from), pool_mode_name(pool->mode), census.up, census.wanted,
+		  census.backups_up, pool->mode == POOL_PANIC ? "; health is disregarded" : "");
 }
 
 static bool health_allows(const struct pool *pool, const struct backend *backend)

@@ -20,9 +20,9 @@
 #include "overrides_set.h"
 
 const char *const override_kind_names[OVERRIDE_KIND_COUNT] = {
-	[OVERRIDE_SERVICE] = "service",
-	[OVERRIDE_BACKEND] = "backend",
-	[OVERRIDE_POOL] = "pool",
+	[OVERRIDE_SERVICE] = "service", [OVERRIDE_BACKEND] = "backend",
+	[OVERRIDE_POOL] = "pool",       [OVERRIDE_POOL_KEYS] = "pool-keys",
+	[OVERRIDE_GLOBAL] = "global",
 };
 
 /* ---- the set ---- */
@@ -123,7 +123,12 @@ struct override *overrides_find(const struct overrides *overrides, enum override
 const char *override_text(enum override_kind kind, const char *pool, const char *name,
 			  char out[OVERRIDE_TEXT_SIZE])
 {
-	snprintf(out, OVERRIDE_TEXT_SIZE, "%s %.*s%s%.*s", override_kind_names[kind],
+	if (kind == OVERRIDE_GLOBAL) {
+		snprintf(out, OVERRIDE_TEXT_SIZE, "%s", OVERRIDE_GLOBAL_NAME);
+		return out;
+	}
+	snprintf(out, OVERRIDE_TEXT_SIZE, "%s %.*s%s%.*s",
+		 override_kind_names[kind == OVERRIDE_POOL_KEYS ? OVERRIDE_POOL : kind],
 		 MODEL_NAME_SIZE - 1, pool && pool[0] ? pool : "", pool && pool[0] ? "/" : "",
 		 MODEL_NAME_SIZE - 1, name);
 	return out;
@@ -148,6 +153,15 @@ static json_t *describe_service(const struct model *model, const struct service 
 	return json;
 }
 
+json_t *override_describe_pool(const struct pool *pool)
+{
+	json_t *json = model_json_pool(pool);
+
+	json_object_del(json, "name");
+	json_object_del(json, "backends");
+	return json;
+}
+
 json_t *override_describe(const struct model *model, enum override_kind kind, const char *pool_name,
 			  const char *name)
 {
@@ -160,8 +174,46 @@ json_t *override_describe(const struct model *model, enum override_kind kind, co
 		backend = pool ? pool_backend_find(pool, name) : NULL;
 		return backend ? model_json_backend(backend) : NULL;
 	}
+	if (kind == OVERRIDE_GLOBAL)
+		return model_json_global(model);
+	if (kind == OVERRIDE_POOL_KEYS) {
+		pool = model_pool_find(model, name);
+		return pool ? override_describe_pool(pool) : NULL;
+	}
 	service = model_service_find(model, name);
 	return service ? describe_service(model, service) : NULL;
+}
+
+json_t *override_delta(const json_t *from, const json_t *to)
+{
+	json_t *delta = json_object(), *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)to, key, value)
+		if (!json_equal(json_object_get(from, key), value))
+			json_object_set(delta, key, value);
+	json_object_foreach ((json_t *)from, key, value)
+		if (!json_object_get(to, key))
+			json_object_set_new(delta, key, json_null());
+	if (json_object_size(delta))
+		return delta;
+	json_decref(delta);
+	return NULL;
+}
+
+/* Takes `keys`, and returns it with what `delta` says. */
+static json_t *put_delta(json_t *keys, const json_t *delta)
+{
+	json_t *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)delta, key, value) {
+		if (json_is_null(value))
+			json_object_del(keys, key);
+		else
+			json_object_set(keys, key, value);
+	}
+	return keys;
 }
 
 /* json_equal says of two NULLs that they differ. */
@@ -202,6 +254,12 @@ static int apply_body(struct model *model, const struct override *item, struct b
 		return override_out_of_memory(object, fault);
 	if (backend)
 		error = config_apply_backend(text, strlen(text), backend, &errors);
+	else if (item->kind == OVERRIDE_POOL_KEYS)
+		/* A check that this does not change is the file's. */
+		error = config_apply_pool(text, strlen(text), model, item->name,
+					  !json_object_get(item->body, "check"), &errors);
+	else if (item->kind == OVERRIDE_GLOBAL)
+		error = config_apply_global(text, strlen(text), model, &errors);
 	else
 		error = config_apply_service(text, strlen(text), model, item->name, &errors);
 	if (error)
@@ -268,6 +326,19 @@ static int apply_service(struct model *model, const struct model *base, const st
 	return 0;
 }
 
+static int apply_keys(struct model *model, const struct model *base, const struct override *item,
+		      struct fault *fault)
+{
+	json_t *old = override_describe(base, item->kind, NULL, item->name);
+	json_t *keys =
+		put_delta(old && !item->removes ? json_incref(old) : json_object(), item->body);
+	int error = apply_body(model, item, NULL, keys, fault);
+
+	json_decref(keys);
+	json_decref(old);
+	return error;
+}
+
 static int check_address(const struct pool *pool, const struct backend *backend, const char *object,
 			 struct fault *fault)
 {
@@ -319,6 +390,20 @@ bool override_brings_pool(const struct override *item)
 		!json_object_get(item->body, "pool"));
 }
 
+/* A pool that is gone while a service, which came back with another file, names it. */
+static int check_removed(const struct model *model, const struct override *item,
+			 struct fault *fault)
+{
+	if (item->kind != OVERRIDE_POOL_KEYS || model_pool_find(model, item->name))
+		return 0;
+	for (size_t i = 0; i < model->service_count; i++)
+		if (!strcmp(model->services[i]->pool, item->name))
+			return fault_set(fault, FAULT_CONFLICT,
+					 "pool %s: removing it: service %s uses it", item->name,
+					 model->services[i]->name);
+	return 0;
+}
+
 static int apply_one(struct model *model, const struct model *base, const struct override *item,
 		     enum override_phase phase, struct fault *fault)
 {
@@ -326,15 +411,21 @@ static int apply_one(struct model *model, const struct model *base, const struct
 	case PHASE_REMOVE:
 		if (item->kind == OVERRIDE_SERVICE)
 			model_service_del(model, item->name);
-		return 0;
+		if (item->kind == OVERRIDE_POOL_KEYS && item->removes)
+			model_pool_del(model, item->name);
+		return item->kind == OVERRIDE_GLOBAL ? apply_keys(model, base, item, fault) : 0;
 	case PHASE_POOLS:
+		if (item->kind == OVERRIDE_POOL_KEYS && item->body)
+			return apply_keys(model, base, item, fault);
 		return override_brings_pool(item) ? apply_service(model, base, item, fault) : 0;
 	case PHASE_SERVICES:
 		if (item->kind != OVERRIDE_SERVICE || !item->body || override_brings_pool(item))
 			return 0;
 		return apply_service(model, base, item, fault);
-	default:
+	case PHASE_BACKENDS:
 		return item->kind == OVERRIDE_BACKEND ? apply_backend(model, item, fault) : 0;
+	default:
+		return check_removed(model, item, fault);
 	}
 }
 
@@ -367,7 +458,7 @@ struct model *overrides_apply(const struct overrides *overrides, const struct mo
 {
 	ptrdiff_t failed;
 
-	return overrides_apply_to(overrides, base, PHASE_BACKENDS, OVERRIDE_NONE, &failed, fault);
+	return overrides_apply_to(overrides, base, PHASE_WHOLE, OVERRIDE_NONE, &failed, fault);
 }
 
 /* ---- after a reload ---- */
@@ -399,7 +490,7 @@ void overrides_rebase(struct overrides *overrides, const struct model *base,
 	/* What the new file leaves no room for: a listener that it has taken, a pool it lost. */
 	for (;;) {
 		ptrdiff_t failed;
-		struct model *model = overrides_apply_to(overrides, base, PHASE_BACKENDS,
+		struct model *model = overrides_apply_to(overrides, base, PHASE_WHOLE,
 							 OVERRIDE_NONE, &failed, NULL);
 
 		model_free(model);

@@ -49,6 +49,22 @@ int overrides_save(const struct overrides *overrides, const char *path, struct f
 int overrides_add(struct overrides *overrides, const struct model *base,
 		  const struct change *change, struct fault *fault);
 
+/*
+ * The set that makes `wanted` of `base`, with the drains of `old`; NULL with `fault` set
+ * (FAULT_PERMISSION: it would have lbd run a program that the file does not name).
+ */
+struct overrides *overrides_whole(const struct overrides *old, const struct model *base,
+				  const struct model *wanted, struct fault *fault);
+
+/*
+ * How what runs differs from the file as it is now, an array of {"object": "backend web/web1",
+ * "where": "file" | "running" | "both", "origin": "file" (it was edited since it was read) | "run
+ * time" | "both", "keys": {KEY: {"file", "running"}}, and the object whole where only one has it}.
+ * `base`: the file as it was read. NULL if out of memory.
+ */
+json_t *overrides_differences(const struct model *base, const struct model *file,
+			      const struct model *running);
+
 /* A new model: a copy of `base` with the set applied; NULL with `fault` set. */
 struct model *overrides_apply(const struct overrides *overrides, const struct model *base,
 			      struct fault *fault);

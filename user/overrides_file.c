@@ -17,7 +17,8 @@
 #include "overrides.h"
 #include "overrides_set.h"
 
-enum { FILE_VERSION = 1 };
+/* 2 has overrides of pools' keys and of `global`, which 1 had not; what 1 had is the same. */
+enum { FILE_VERSION_FIRST = 1, FILE_VERSION = 2 };
 
 /* ---- the set as JSON ---- */
 
@@ -175,7 +176,7 @@ static struct overrides *read_root(const char *path, json_t *root, const json_er
 		return set_aside(path, error->text, fault);
 	if (json_unpack(root, "{s:I}", "version", &version) != 0)
 		return set_aside(path, "no version", fault);
-	if (version != FILE_VERSION) {
+	if (version < FILE_VERSION_FIRST || version > FILE_VERSION) {
 		fault_set(fault, FAULT_CONFLICT,
 			  "%s: reading it: its format is version %lld, and this lbd knows %d", path,
 			  (long long)version, FILE_VERSION);

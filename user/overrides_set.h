@@ -15,7 +15,17 @@
 
 /* OVERRIDE_POOL: what stays of a service made at run time, when it is deleted while another service
  * uses the pool that was made with it. */
-enum override_kind { OVERRIDE_SERVICE, OVERRIDE_BACKEND, OVERRIDE_POOL, OVERRIDE_KIND_COUNT };
+enum override_kind {
+	OVERRIDE_SERVICE,
+	OVERRIDE_BACKEND,
+	OVERRIDE_POOL,
+	OVERRIDE_POOL_KEYS, /* a pool's own keys; its backends are other objects */
+	OVERRIDE_GLOBAL,
+	OVERRIDE_KIND_COUNT
+};
+
+/* The name of the only object of its kind. */
+#define OVERRIDE_GLOBAL_NAME "global"
 
 /*
  * One object's override. `removes` takes away what is there without it; `body` then makes the
@@ -26,8 +36,10 @@ struct override {
 	char pool[MODEL_NAME_SIZE]; /* of a backend; else empty */
 	char name[MODEL_NAME_SIZE];
 	bool removes;
-	json_t *body; /* keys of the configuration; NULL: none */
-	json_t *was;  /* the file's description of the object when this was made; NULL: not there */
+	/* Keys of the configuration; NULL: none. Those of a pool or of `global` are the ones that
+	 * differ, null where the file has one and this has not. */
+	json_t *body;
+	json_t *was; /* the file's description of the object when this was made; NULL: not there */
 };
 
 /* One drain: times in CLOCK_REALTIME. */
@@ -50,7 +62,7 @@ extern const char *const override_kind_names[OVERRIDE_KIND_COUNT];
 enum { OVERRIDE_TEXT_SIZE = 2 * MODEL_NAME_SIZE + 16, OVERRIDE_NONE = -1 };
 
 /* The order in which a set is applied, see overrides.c. */
-enum override_phase { PHASE_REMOVE, PHASE_POOLS, PHASE_SERVICES, PHASE_BACKENDS };
+enum override_phase { PHASE_REMOVE, PHASE_POOLS, PHASE_SERVICES, PHASE_BACKENDS, PHASE_WHOLE };
 
 /* Appends one with these names, else empty, and returns it, borrowed until the next change of the
  * set; NULL if out of memory. */
@@ -75,6 +87,10 @@ struct model *overrides_apply_to(const struct overrides *overrides, const struct
 /* What the model's configuration says of the object: a new reference; NULL where there is none. */
 json_t *override_describe(const struct model *model, enum override_kind kind, const char *pool,
 			  const char *name);
+/* The pool without its name and its backends. */
+json_t *override_describe_pool(const struct pool *pool);
+/* The keys with which two objects differ (null: `to` has it not), or NULL where there is none. */
+json_t *override_delta(const json_t *from, const json_t *to);
 /* Both NULL are the same, too. */
 bool override_same(const json_t *a, const json_t *b);
 

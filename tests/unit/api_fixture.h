@@ -127,6 +127,39 @@ int controller_reload(struct controller *controller, const struct controller_req
 	return fault_set(fault, FAULT_USAGE, "lbd.yaml:3:1: wrong");
 }
 
+int controller_document(struct controller *controller, const json_t *document,
+			const struct controller_request *request, json_t **report,
+			char **errors_text, struct fault *fault)
+{
+	(void)controller;
+	(void)report;
+	snprintf(asked, sizeof(asked), "document of version %d%s%s by %s",
+		 (int)json_integer_value(json_object_get(document, "version")),
+		 request->dry_run ? " dry" : "", request->break_flows ? " breaking" : "",
+		 request->who);
+	if (json_is_object(document))
+		return 0;
+	*errors_text = strdup("configuration:1:1: error: no object\n");
+	return fault_set(fault, FAULT_USAGE, "configuration: no object");
+}
+
+int controller_differences(struct controller *controller, json_t **list, json_t **tables,
+			   char **errors_text, struct fault *fault)
+{
+	(void)controller;
+	(void)errors_text;
+	(void)fault;
+	*list = json_pack("[{s:s}]", "object", "pool web");
+	*tables = json_array();
+	return 0;
+}
+
+const char *controller_config_path(const struct controller *controller)
+{
+	(void)controller;
+	return "/etc/lbd/lbd.yaml";
+}
+
 /* ---- a data plane: services have runs of 4 counters, backend N counts at offset N ---- */
 
 enum { BACKENDS = 5, RUN = 4 };

@@ -530,7 +530,7 @@ static void test_refused_file(void **state)
 	} cases[] = {
 		{"{\"version\": 1, \"overrides\": []}", 0620, FAULT_PERMISSION},
 		{"{\"version\": 1, \"overrides\": []}", 0602, FAULT_PERMISSION},
-		{"{\"version\": 2, \"overrides\": []}", 0600, FAULT_CONFLICT},
+		{"{\"version\": 3, \"overrides\": []}", 0600, FAULT_CONFLICT},
 	};
 	const struct place *place = *state;
 

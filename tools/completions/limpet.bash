@@ -21,12 +21,13 @@ _limpet_argument()
 	POOL/NAME) _limpet_names "$1" backend ;;
 	POOL) _limpet_names "$1" pool ;;
 	NAME) _limpet_names "$1" service ;;
+	FILE) compgen -f -- "$3" ;;
 	PROTO) printf 'tcp\nudp\n' ;;
 	esac
 }
 
 # Options that take the next word, in all commands.
-_limpet_valued='^(-[ocp]|--(output|mode|config|socket|pin-dir|state-dir|log-level|local|port))$'
+_limpet_valued='^(-[ocp]|--(output|mode|config|socket|pin-dir|state-dir|log-level|local|port|if-match))$'
 
 # shellcheck disable=SC2207 # words hold no spaces
 _limpet()
@@ -58,7 +59,7 @@ _limpet()
 			word=${word#[}
 			word=${word%]}
 			if [[ $word =~ ^[A-Z] ]]; then
-				candidates+=$(_limpet_argument "$program" "$word")$'\n'
+				candidates+=$(_limpet_argument "$program" "$word" "$current")$'\n'
 			else
 				candidates+=$word$'\n'
 			fi

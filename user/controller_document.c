@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * controller_document: configurations as a whole: one to take, and how what runs differs from the
+ * file.
+ */
+#include "controller_private.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "model_json.h"
+
+/* Where errors are, for what came without a file. */
+#define DOCUMENT_NAME "configuration"
+
+const char *controller_config_path(const struct controller *controller)
+{
+	return controller->config_path;
+}
+
+static struct model *parse(const struct controller *controller, const char *text,
+			   char **errors_text, struct fault *fault)
+{
+	struct config_errors errors = {0};
+	char path[PATH_MAX];
+	struct model *model;
+
+	snprintf(path, sizeof(path), "%s", controller->config_path);
+	model = config_parse(text, strlen(text), dirname(path), &errors);
+	if (!model) {
+		const struct config_error *first = &errors.items[0];
+
+		fault_set(fault, FAULT_USAGE, "%s: %s%s", DOCUMENT_NAME, first->what,
+			  errors.count > 1 ? " (and more)" : "");
+		if (errors_text)
+			*errors_text = config_errors_format(&errors, DOCUMENT_NAME, text, false);
+	}
+	config_errors_free(&errors);
+	return model;
+}
+
+/* What a reply has beside the configuration. */
+static struct model *read_document(const struct controller *controller, const json_t *document,
+				   char **errors_text, struct fault *fault)
+{
+	json_t *copy = json_copy((json_t *)document);
+	struct model *model = NULL;
+	char *text = NULL;
+
+	if (copy && json_is_object(copy)) {
+		json_object_del(copy, "schema");
+		text = json_dumps(copy, JSON_INDENT(2));
+	}
+	if (text)
+		model = parse(controller, text, errors_text, fault);
+	else if (!json_is_object(document))
+		fault_set(fault, FAULT_USAGE, "%s: reading it: it is no object", DOCUMENT_NAME);
+	else
+		fault_set(fault, FAULT_FAILED, "%s: reading it: out of memory", DOCUMENT_NAME);
+	free(text);
+	json_decref(copy);
+	return model;
+}
+
+static bool same(const struct model *a, const struct model *b)
+{
+	json_t *a_json = model_json(a), *b_json = model_json(b);
+	bool equal = a_json && b_json && json_equal(a_json, b_json);
+
+	json_decref(a_json);
+	json_decref(b_json);
+	return equal;
+}
+
+/* Never happens, and would be a change of something that nobody asked to change. */
+static int check_same(const struct model *made, const struct model *wanted, struct fault *fault)
+{
+	if (same(made, wanted))
+		return 0;
+	return fault_set(fault, FAULT_FAILED,
+			 "%s: taking it: it cannot be told as changes to the file", DOCUMENT_NAME);
+}
+
+static int take(struct controller *controller, const struct model *wanted,
+		const struct controller_request *request, json_t **report, struct fault *fault)
+{
+	struct overrides *set =
+		overrides_whole(controller->overrides, controller->base, wanted, fault);
+	struct model *model = set ? controller_apply(set, controller->base, NULL, fault) : NULL;
+
+	if (!model || check_same(model, wanted, fault) != 0) {
+		model_free(model);
+		overrides_free(set);
+		return -1;
+	}
+	return controller_switch(controller, model, set, request, report, fault);
+}
+
+int controller_document(struct controller *controller, const json_t *document,
+			const struct controller_request *request, json_t **report,
+			char **errors_text, struct fault *fault)
+{
+	struct model *wanted = read_document(controller, document, errors_text, fault);
+	int rc = -1;
+
+	if (!wanted)
+		return -1;
+	if (controller_judge_seed(controller, wanted, request, fault) == 0)
+		rc = same(wanted, controller->running)
+			     ? 0
+			     : take(controller, wanted, request, report, fault);
+	if (rc < 0 && !request->dry_run)
+		log_warn("configuration given by %s: %s; nothing is changed", request->who,
+			 fault->message);
+	model_free(wanted);
+	return rc;
+}
+
+int controller_differences(struct controller *controller, json_t **list, json_t **tables,
+			   char **errors_text, struct fault *fault)
+{
+	struct model *file = controller_read_file(controller->config_path, errors_text, fault);
+
+	if (!file)
+		return -1;
+	*list = overrides_differences(controller->base, file, controller->running);
+	*tables = json_array();
+	if (*tables)
+		controller_report_tables(controller, file, *tables);
+	model_free(file);
+	if (*list && *tables)
+		return 0;
+	json_decref(*list);
+	json_decref(*tables);
+	return fault_set(fault, FAULT_FAILED, "configuration: comparing: out of memory");
+}
