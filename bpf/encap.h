@@ -6,6 +6,9 @@
  * uniform model): traffic class copied from the inner header, TTL and hop limit 64, and for IPv4
  * the inner packet's DF and identification, so that a packet that may be fragmented has a number of
  * its own and one that may not has none that matters (RFC 6864).
+ *
+ * GUE is its variant 1 (draft-ietf-intarea-gue, section 4): the inner IP header follows the UDP
+ * header at once, and its version field tells what it is.
  */
 #ifndef LB_ENCAP_H
 #define LB_ENCAP_H
@@ -14,16 +17,23 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 
 #include "env.h"
 
-enum { OUTER_TTL = 64, IPV4_DF = 0x4000, IPV4_WORDS = sizeof(struct iphdr) / 4 };
+enum {
+	OUTER_TTL = 64,
+	IPV4_DF = 0x4000,
+	IPV4_FRAGMENT = 0x3fff, /* more fragments, or an offset */
+	IPV4_WORDS = sizeof(struct iphdr) / 4,
+	IPV6_PROTO_ICMP = 58,
+};
 
-/* What an outer header says of the packet inside. */
+/* What an outer header says of what is inside. */
 struct inner {
-	__u16 length; /* bytes, its own header included */
+	__u16 length; /* bytes behind the outer IP header */
 	__u8 traffic_class;
-	__u8 proto;       /* IPPROTO_IPIP or IPPROTO_IPV6 */
+	__u8 proto;       /* IPPROTO_IPIP, IPPROTO_IPV6 or IPPROTO_UDP */
 	__be32 id_and_df; /* second word of an outer IPv4 header */
 };
 
@@ -75,6 +85,98 @@ static __always_inline void encap_ipv6(__u32 *ip, const struct lb_backend *backe
 	ip[7] = backend->outer_destination.v6[1];
 	ip[8] = backend->outer_destination.v6[2];
 	ip[9] = backend->outer_destination.v6[3];
+}
+
+/* ---- GUE ---- */
+
+/* The dynamic ports (RFC 6335, section 6), so that no filter takes it for a service's answer. */
+enum { GUE_SOURCE_BASE = 0xc000, GUE_SOURCE_BITS = 14 };
+
+/*
+ * What the bytes of an inner packet add up to (RFC 1071), from its headers alone: a checksum makes
+ * what it covers add up to nothing, so that what is left of a transport with a right checksum is
+ * the complement of its pseudo-header. A wrong one makes the outer one wrong, too, and the packet
+ * is dropped where it would have been dropped. The caller folds.
+ *
+ * False where no checksum of the packet covers all behind its IP header: fragments, UDP without
+ * one, extension headers, other protocols.
+ */
+static __always_inline bool inner_sum_ipv4(const struct iphdr *ip, const void *end, __u64 *sum)
+{
+	__u32 length = bpf_ntohs(ip->tot_len) - ip->ihl * 4U;
+	const struct udphdr *udp = (const void *)(ip + 1);
+	__u64 pseudo;
+
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
+		return false;
+	if (ip->protocol == IPPROTO_ICMP) {
+		*sum = 0;
+		return true;
+	}
+	if (ip->protocol == IPPROTO_UDP) {
+		if (ip->ihl != 5 || (const void *)(udp + 1) > end || !udp->check ||
+		    bpf_ntohs(udp->len) != length)
+			return false;
+	} else if (ip->protocol != IPPROTO_TCP) {
+		return false;
+	}
+	pseudo = (__u64)ip->saddr + ip->daddr + bpf_htonl((__u32)ip->protocol << 16 | length);
+	pseudo = (pseudo & 0xffffffff) + (pseudo >> 32);
+	*sum = (__u32) ~((__u32)pseudo + (__u32)(pseudo >> 32));
+	return true;
+}
+
+static __always_inline bool inner_sum_ipv6(const struct ipv6hdr *ip, const void *end, __u64 *sum)
+{
+	const struct udphdr *udp = (const void *)(ip + 1);
+
+	if (ip->nexthdr == IPPROTO_UDP) {
+		if ((const void *)(udp + 1) > end || !udp->check || udp->len != ip->payload_len)
+			return false;
+	} else if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPV6_PROTO_ICMP) {
+		return false;
+	}
+	/* Addresses and length are in the header and, negative, in the pseudo-header: what is left
+	 * of both is the first word, the next header and hop limit, less the next header. */
+	*sum = (__u64) * (const __u32 *)ip + bpf_htonl((__u32)ip->nexthdr << 8 | ip->hop_limit) +
+	       (__u32)~bpf_htonl(ip->nexthdr);
+	return true;
+}
+
+/*
+ * The UDP header behind an outer IPv4 header: without a checksum, which IPv4 leaves to the sender
+ * (RFC 768), for the inner packet has its own. `length`: of the inner packet.
+ */
+static __always_inline void encap_gue(struct udphdr *udp, const struct lb_backend *backend,
+				      __u16 length, __u32 entropy)
+{
+	udp->source = bpf_htons(GUE_SOURCE_BASE | entropy >> (32 - GUE_SOURCE_BITS));
+	udp->dest = backend->port;
+	udp->len = bpf_htons(length + sizeof(*udp));
+	udp->check = 0;
+}
+
+/*
+ * Its checksum behind an outer IPv6 header, which has none of its own: by default UDP has to have
+ * one there (RFC 8200, section 8.1). `sum`: of the inner packet, see above. Where that is not known
+ * the header keeps the zero that RFC 6935 allows a tunnel, under the conditions of RFC 6936:
+ * receivers of GUE take it.
+ */
+static __always_inline void encap_gue_check(struct udphdr *udp, const struct ipv6hdr *ip, __u64 sum)
+{
+	const __u32 *address = (const __u32 *)&ip->saddr;
+
+	for (int i = 0; i < 8; i++)
+		sum += address[i];
+	sum += bpf_htonl(bpf_ntohs(udp->len)) + (__u64)bpf_htonl(IPPROTO_UDP);
+	sum += *(const __u32 *)udp + (__u64)udp->len;
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	udp->check = (__u16)~sum;
+	if (!udp->check)
+		udp->check = 0xffff;
 }
 
 #endif

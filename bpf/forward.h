@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * forward: sends the packet to the backend that was picked: by a new MAC (l2) or in a new outer
- * header (ipip). The controller keeps the next hop in the backend, so no route is looked up here.
+ * forward: sends the packet to the backend that was picked: by a new MAC (l2) or in new outer
+ * headers (ipip, gue). The controller keeps the next hop in the backend, so no route is looked up
+ * here.
  */
 #ifndef LB_FORWARD_H
 #define LB_FORWARD_H
@@ -99,6 +100,62 @@ static __always_inline enum lb_verdict forward_ipip(struct xdp_md *ctx, const st
 	return LB_FORWARDED;
 }
 
+/*
+ * In UDP over an IP header of `outer` bytes. A function of its own, which costs the other ways of
+ * forwarding nothing; `index`: of the backend, for pointers do not cross.
+ */
+LB_VERIFIED_ALONE int forward_gue(struct xdp_md *ctx, const struct packet *packet, __u32 index,
+				  __u32 entropy, __u32 outer)
+{
+	const struct lb_backend *backend = bpf_map_lookup_elem(&backends, &index);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *l3;
+	struct inner inner = {};
+	enum lb_verdict verdict;
+	bool four = outer == sizeof(struct iphdr);
+	__u32 room = (four ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + sizeof(struct udphdr);
+	bool summed;
+	__u64 sum = 0;
+
+	if (!packet || !backend)
+		return LB_DROP_INTERNAL;
+	if (backend->mtu && packet->l3_length + room > backend->mtu)
+		return LB_DROP_TOO_BIG;
+	l3 = data + sizeof(struct ethhdr);
+	if (packet->family == 4) {
+		verdict = forward_inner_ipv4(l3, end, &inner);
+		summed = verdict == LB_CONTINUE && !four && inner_sum_ipv4(l3, end, &sum);
+	} else {
+		verdict = forward_inner_ipv6(l3, end, &inner);
+		summed = verdict == LB_CONTINUE && !four && inner_sum_ipv6(l3, end, &sum);
+	}
+	if (verdict != LB_CONTINUE)
+		return verdict;
+	inner.length = packet->l3_length + sizeof(struct udphdr);
+	inner.traffic_class = packet->traffic_class;
+	inner.proto = IPPROTO_UDP;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)room))
+		return LB_DROP_NO_ROOM;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	l3 = data + sizeof(struct ethhdr);
+	if (l3 + sizeof(struct ipv6hdr) + sizeof(struct udphdr) > end)
+		return LB_DROP_INTERNAL;
+	if (four) {
+		encap_ipv4(l3, backend, &inner, entropy);
+		encap_gue(l3 + sizeof(struct iphdr), backend, packet->l3_length, entropy);
+	} else {
+		encap_ipv6(l3, backend, &inner, entropy);
+		encap_gue(l3 + sizeof(struct ipv6hdr), backend, packet->l3_length, entropy);
+		if (summed)
+			encap_gue_check(l3 + sizeof(struct ipv6hdr), l3, sum);
+	}
+	return forward_ethernet(data, end, backend,
+				four ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6))
+		       ? LB_FORWARDED
+		       : LB_DROP_INTERNAL;
+}
+
 static __always_inline enum lb_verdict forward_l2(struct xdp_md *ctx, const struct packet *packet,
 						  const struct lb_backend *backend)
 {
@@ -121,6 +178,12 @@ static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct 
 		return forward_ipip(ctx, packet, backend, choice, sizeof(struct ipv6hdr));
 	case LB_FORWARD_L2:
 		return forward_l2(ctx, packet, backend);
+	case LB_FORWARD_GUE_V4:
+		return forward_gue(ctx, packet, choice->index, choice->entropy,
+				   sizeof(struct iphdr));
+	case LB_FORWARD_GUE_V6:
+		return forward_gue(ctx, packet, choice->index, choice->entropy,
+				   sizeof(struct ipv6hdr));
 	default:
 		return LB_DROP_INTERNAL;
 	}

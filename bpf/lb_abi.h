@@ -346,7 +346,14 @@ struct lb_client {
 
 /* ---- forward: backend ---- */
 
-enum lb_forward { LB_FORWARD_NONE, LB_FORWARD_L2, LB_FORWARD_IPIP_V4, LB_FORWARD_IPIP_V6 };
+enum lb_forward {
+	LB_FORWARD_NONE,
+	LB_FORWARD_L2,
+	LB_FORWARD_IPIP_V4, /* in an IPv4 header */
+	LB_FORWARD_IPIP_V6,
+	LB_FORWARD_GUE_V4, /* in UDP over IPv4 */
+	LB_FORWARD_GUE_V6,
+};
 
 /* The low half of lb_backend.status. */
 enum lb_backend_flag {
@@ -376,7 +383,8 @@ struct lb_backend {
 	__u8 source_mac[6]; /* of the egress interface */
 	__u16 mtu;          /* of the route, for the outer packet; L3 bytes */
 	__u32 ifindex;      /* egress */
-	__u32 source_bits;  /* low bits of outer_source that vary by flow, 0 to 32 */
+	__u16 source_bits;  /* low bits of outer_source that vary by flow, 0 to 32 */
+	__be16 port;        /* gue: destination port of the outer UDP header */
 	union lb_addr outer_destination;
 	union lb_addr outer_source; /* the varying bits are zero */
 };
@@ -496,6 +504,7 @@ LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_OFFSET(struct lb_backend, destination_mac, 8);
 LB_ASSERT_OFFSET(struct lb_backend, source_mac, 16);
 LB_ASSERT_OFFSET(struct lb_backend, ifindex, 24);
+LB_ASSERT_OFFSET(struct lb_backend, port, 30);
 LB_ASSERT_OFFSET(struct lb_backend, outer_destination, 32);
 LB_ASSERT_OFFSET(struct lb_backend, outer_source, 48);
 LB_ASSERT_SIZE(struct lb_counter, 24);

@@ -38,7 +38,7 @@ const struct ctl_command ctl_commands[] = {
 	 .does = "a new service, with a pool unless one is named",
 	 .changes = true,
 	 .options = {{"pool", "POOL", "use this pool"},
-		     {"forward", "MODE", "of its own pool: ipip or l2"},
+		     {"forward", "MODE", "of its own pool: ipip, gue or l2"},
 		     {"affinity", "KEY", "of its own pool: 5-tuple or source-ip"},
 		     {"timeout", "T", "with source-ip: how long a silent client is remembered"},
 		     {"break-flows", NULL, "even if it takes a port with flows from another pool"}},

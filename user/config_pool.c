@@ -182,7 +182,7 @@ static void finish_affinity(struct walk *walk, const struct node *map, void *obj
 
 static const struct word forward_words[] = {
 	{"ipip", FORWARD_MODE_IPIP, SUPPORTED},
-	{"gue", FORWARD_MODE_GUE, NOT_YET},
+	{"gue", FORWARD_MODE_GUE, SUPPORTED},
 	{"l2", FORWARD_MODE_L2, SUPPORTED},
 	{"nat", FORWARD_MODE_NAT, NOT_YET},
 	{},
@@ -209,6 +209,7 @@ static const struct key idle_keys[] = {
 const struct key schema_pool_keys[] = {
 	{"affinity", KEY_MAP, .keys = affinity_keys, .finish = finish_affinity},
 	{"forward", KEY_WORD, KEY_FIELD(struct pool, forward), .words = forward_words},
+	{"gue_port", KEY_NUMBER, KEY_FIELD(struct pool, gue_port), .min = 1, .max = 65535},
 	{"table_size", KEY_NUMBER, KEY_FIELD(struct pool, table_size), .min = 2,
 	 .max = LB_TABLE_SIZE_MAX},
 	{"track", KEY_WORD, KEY_FIELD(struct pool, track), .words = track_words},
@@ -246,9 +247,18 @@ static void check_table_size(struct reading *reading, const struct pool *pool,
 			   pool->table_size, pool->backend_count);
 }
 
+static void check_gue_port(struct reading *reading, const struct pool *pool, const struct node *map)
+{
+	const struct node *at;
+
+	if (pool->forward != FORWARD_MODE_GUE && config_tree_get(map, "gue_port", &at))
+		walk_error(&reading->walk, at, "'gue_port' needs 'forward: gue'");
+}
+
 void schema_pool_done(struct reading *reading, struct pool *pool, const struct node *map)
 {
 	check_table_size(reading, pool, map);
+	check_gue_port(reading, pool, map);
 	if (model_pool_find(reading->model, pool->name) == pool)
 		schema_place_add(reading, &reading->pools, pool, 0, map);
 }

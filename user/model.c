@@ -125,6 +125,7 @@ void pool_defaults(struct pool *pool)
 	pool->prefix_v6 = 64;
 	pool->client_timeout_ms = 0;
 	pool->forward = FORWARD_MODE_IPIP;
+	pool->gue_port = MODEL_GUE_PORT_DEFAULT;
 	pool->table_size = MODEL_TABLE_SIZE_DEFAULT;
 	pool->track = TRACK_CHANGED;
 	pool->on_down = ON_DOWN_MOVE;

@@ -23,6 +23,7 @@ enum {
 	MODEL_NAME_SIZE = LB_NAME_SIZE,
 	MODEL_WEIGHT_MAX = 65535,
 	MODEL_TABLE_SIZE_DEFAULT = 65537,
+	MODEL_GUE_PORT_DEFAULT = 6080,
 	CHECK_TEXT_SIZE = 256,
 	CHECK_COMMAND_SIZE = 512,
 };
@@ -149,6 +150,7 @@ struct pool {
 	uint8_t prefix_v6;
 	uint64_t client_timeout_ms; /* 0: pure consistent hashing */
 	enum forward_mode forward;
+	uint16_t gue_port;   /* UDP, of backends reached by gue */
 	uint32_t table_size; /* a prime */
 	enum track_mode track;
 	enum on_down on_down;

@@ -151,6 +151,12 @@ json_t *model_json_service(const struct service *service)
 			 service->pool);
 }
 
+/* A file that names it for another mode is refused. */
+static json_t *gue_port(const struct pool *pool)
+{
+	return pool->forward == FORWARD_MODE_GUE ? json_integer(pool->gue_port) : NULL;
+}
+
 json_t *model_json_pool(const struct pool *pool)
 {
 	char panic[16];
@@ -159,12 +165,12 @@ json_t *model_json_pool(const struct pool *pool)
 	for (size_t i = 0; i < pool->backend_count; i++)
 		json_array_append_new(backends, model_json_backend(pool->backends[i]));
 	snprintf(panic, sizeof(panic), "%" PRIu32 "%%", pool->panic_threshold);
-	return json_pack("{s:s, s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:{s:o, s:o}, s:b, "
-			 "s:o, s:o}",
+	return json_pack("{s:s, s:o, s:s, s:o*, s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:{s:o, s:o}, "
+			 "s:b, s:o, s:o}",
 			 "name", pool->name, "affinity", model_json_affinity(pool), "forward",
-			 forward_name(pool->forward), "table_size", (json_int_t)pool->table_size,
-			 "track", model_json_track(pool->track), "on_down",
-			 pool->on_down == ON_DOWN_KEEP ? "keep" : "move", "drain_mode",
+			 forward_name(pool->forward), "gue_port", gue_port(pool), "table_size",
+			 (json_int_t)pool->table_size, "track", model_json_track(pool->track),
+			 "on_down", pool->on_down == ON_DOWN_KEEP ? "keep" : "move", "drain_mode",
 			 pool->drain_mode == DRAIN_CLIENTS ? "clients" : "flows", "drain_deadline",
 			 duration(pool->drain_deadline_ms), "slow_start",
 			 duration(pool->slow_start_ms), "panic_threshold", panic, "idle_timeout",

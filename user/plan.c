@@ -92,6 +92,7 @@ static void pool_detail(const struct pool *from, const struct pool *to, char det
 	detail_number(detail, "prefix_v4", from->prefix_v4, to->prefix_v4);
 	detail_number(detail, "prefix_v6", from->prefix_v6, to->prefix_v6);
 	detail_word(detail, "forward", forward_name(from->forward), forward_name(to->forward));
+	detail_number(detail, "gue_port", from->gue_port, to->gue_port);
 	detail_number(detail, "table_size", from->table_size, to->table_size);
 	if (from->track != to->track)
 		detail_add(detail, "track");

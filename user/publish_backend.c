@@ -6,6 +6,7 @@
  * that no packet is sent by fields that are half written. Becoming unusable raises the incarnation
  * in the same store: every entry of the flow table that names the backend is dead with it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static void backend_source(const struct global *global, const struct backend *ba
 		return;
 	}
 	entry->outer_source = prefix->addr.ip;
-	entry->source_bits = bits - prefix->length > 32 ? 32 : bits - prefix->length;
+	entry->source_bits = (uint16_t)(bits - prefix->length > 32 ? 32 : bits - prefix->length);
 }
 
 static void backend_write(struct publish *publish, const struct model *model, uint32_t index)
@@ -67,6 +68,7 @@ static void backend_write(struct publish *publish, const struct model *model, ui
 	uint32_t flags = status_flags(held->pool, backend);
 
 	wanted.outer_destination = backend->address.ip;
+	wanted.port = held->pool->forward == FORWARD_MODE_GUE ? htons(held->pool->gue_port) : 0;
 	if (backend->hop.resolved) {
 		memcpy(wanted.destination_mac, backend->hop.destination_mac,
 		       sizeof(wanted.destination_mac));

@@ -13,9 +13,16 @@
 
 enum lb_forward publish_forward(const struct pool *pool, const struct backend *backend)
 {
-	if (pool->forward == FORWARD_MODE_L2)
+	bool four = backend->address.family == 4;
+
+	switch (pool->forward) {
+	case FORWARD_MODE_L2:
 		return LB_FORWARD_L2;
-	return backend->address.family == 4 ? LB_FORWARD_IPIP_V4 : LB_FORWARD_IPIP_V6;
+	case FORWARD_MODE_GUE:
+		return four ? LB_FORWARD_GUE_V4 : LB_FORWARD_GUE_V6;
+	default:
+		return four ? LB_FORWARD_IPIP_V4 : LB_FORWARD_IPIP_V6;
+	}
 }
 
 static void fail_full(struct publish *publish, const char *kind, const char *name,

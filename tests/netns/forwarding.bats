@@ -4,24 +4,25 @@
 # Each way of forwarding, with real TCP and UDP, through a balancer with one interface and one with
 # two, to the same backends. The network is drawn in topology.bash:
 #
-#   client -- router -- "one" (eth0)                 VIPs 192.0.2.10 to .14, 2001:db8::10 to ::14
-#               |  '--- "two" (eth0 in, eth1 out)    VIPs 192.0.2.20 to .24, 2001:db8::20 to ::24
+#   client -- router -- "one" (eth0)                 VIPs 192.0.2.10 to .16, 2001:db8::10 to ::16
+#               |  '--- "two" (eth0 in, eth1 out)    VIPs 192.0.2.20 to .26, 2001:db8::20 to ::26
 #             bridge -- web1, web2
 #
 # The last digit of a VIP is the pool's: 0 IPIP to IPv4 backends, 1 IPIP to IPv6 backends, 2 L2 to
-# IPv4 neighbours, 3 L2 to IPv6 neighbours, 4 a pool without a usable backend.
+# IPv4 neighbours, 3 L2 to IPv6 neighbours, 4 a pool without a usable backend, 5 GUE to IPv4 backends,
+# 6 GUE to IPv6 backends.
 
 bats_require_minimum_version 1.5.0
 # shellcheck source=tests/netns/topology.bash
 source "$BATS_TEST_DIRNAME/topology.bash"
 
 balancers=(one two)
-pools=(0 1 2 3)
+pools=(0 1 2 3 5 6)
 
 vips() # TENS
 {
 	local digit
-	for digit in 0 1 2 3 4; do
+	for digit in 0 1 2 3 4 5 6; do
 		echo "192.0.2.$1$digit 2001:db8::$1$digit"
 	done
 }
@@ -60,8 +61,10 @@ configuration() # TENS ENCAP-SOURCE
 		$(pool "$1" 2 l2 "$(backend_v4 1)" "$(backend_v4 2)")
 		$(pool "$1" 3 l2 "$(backend_v6 1)" "$(backend_v6 2)")
 		$(pool "$1" 4 ipip 10.0.0.98 10.0.0.99)
+		$(pool "$1" 5 gue "$(backend_v4 1)" "$(backend_v4 2)")
+		$(pool "$1" 6 gue "$(backend_v6 1)" "$(backend_v6 2)")
 		services:
-		$(for digit in 0 1 2 3 4; do service "$1" $digit; done)
+		$(for digit in 0 1 2 3 4 5 6; do service "$1" $digit; done)
 	EOT
 }
 
@@ -88,7 +91,7 @@ setup_file()
 	lbload attach eth0 -c "$LAB/two/lbd.yaml"
 	lbd_start
 	for INSTANCE in one two; do
-		wait_until 30 serving 8
+		wait_until 30 serving 12
 	done
 }
 
@@ -160,7 +163,7 @@ both_answer_udp() # VIP PORT
 
 @test "a whole segment fits the tunnel, in each family pair" {
 	for balancer in "${balancers[@]}"; do
-		for pool in 0 1; do
+		for pool in 0 1 5 6; do
 			for vip in "$(vip4 "$balancer" "$pool")" "[$(vip6 "$balancer" "$pool")]"; do
 				# A request line of several full segments.
 				path=$(printf 'x%.0s' {1..7000})
@@ -199,6 +202,24 @@ outer_sources()
 	visit "$(client_v4 1)" "$1" 60 >/dev/null
 	stop capture
 	awk -v vip="$1.80:" '$5 == "10.0.0.11:" && $9 == vip { print $3 }' "$LAB/log/capture" | sort -u
+}
+
+# Captured at a backend, where the kernel of the capture checks what it shows (-v).
+@test "GUE: source ports vary by flow, and UDP over IPv6 has a checksum that holds" {
+	spawn capture router tcpdump --immediate-mode -nlv -i web1 'udp dst port 6080'
+	wait_until 30 grep -q listening "$LAB/log/capture"
+	visit "$(client_v4 1)" "$(vip4 one 5)" 60 >/dev/null
+	visit "$(client_v4 1)" "$(vip4 one 6)" 30 >/dev/null
+	visit "$(client_v6 1)" "$(vip6 one 6)" 30 >/dev/null
+	stop capture
+	ports() { sed -nE "s/.*$1\.([0-9]+) > $2\.6080: .*/\1/p" "$LAB/log/capture" | sort -un; }
+	head -20 "$LAB/log/capture"
+	expect "$(ports 10.0.0.2 10.0.0.11 | wc -l)" -gt 5 "source ports over IPv4"
+	expect "$(ports 2001:db8:b::2 2001:db8:b::11 | wc -l)" -gt 5 "source ports over IPv6"
+	expect "$(ports '' '[^ ]*' | wc -l)" -gt 10 "source ports"
+	expect "$(ports '' '[^ ]*' | awk '$1 < 49152' | wc -l)" = 0 "ports that are not dynamic"
+	expect "$(grep -c '2001:db8:b::11.6080: \[udp sum ok\]' "$LAB/log/capture")" -gt 100 "good sums"
+	expect "$(grep -c 'bad udp cksum' "$LAB/log/capture")" = 0 "bad sums"
 }
 
 @test "the outer source varies by flow under encap_source" {

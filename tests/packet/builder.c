@@ -255,14 +255,15 @@ static void put_checksum(const struct layout *layout, int i, int ip, struct pack
 	bool six = layout->layers[ip].kind == LAYER_IP6;
 	uint32_t total = 0;
 
-	if (!offset)
+	if (!offset || (kind == LAYER_UDP && layout->layers[i].udp.no_checksum))
 		return;
 	if (kind != LAYER_ICMP || six) {
 		total = six ? sum(0, header + 8, 32) : sum(0, header + 12, 8);
 		total += (uint32_t)length +
 			 (uint32_t)protocol(&layout->layers[i], six ? AF_INET6 : AF_INET);
 	}
-	put16(at + offset, fold(sum(total, at, length)));
+	total = fold(sum(total, at, length));
+	put16(at + offset, kind == LAYER_UDP && !total ? 0xffff : total);
 }
 
 void packet_build(const struct layer *layers, struct packet *out)

@@ -87,7 +87,9 @@ struct layer_tcp {
 
 struct layer_udp {
 	int sport, dport;
-	int length; /* override */
+	/* overrides */
+	int length;
+	bool no_checksum; /* zero */
 };
 
 struct layer_icmp {

@@ -136,6 +136,7 @@ extern const struct case_list headers;       /* cases_headers.c */
 extern const struct case_list truncated;     /* cases_truncated.c */
 extern const struct case_list listeners;     /* cases_service.c */
 extern const struct case_list encapsulation; /* cases_forward.c */
+extern const struct case_list gue;           /* cases_gue.c */
 extern const struct case_list affinity;      /* cases_pick.c */
 extern const struct case_list established;   /* cases_established.c */
 extern const struct case_list clients;       /* cases_clients.c */

@@ -27,7 +27,7 @@
 #define PIN_DIR_FORGETFUL BPFFS "/forgetful"
 
 static const struct case_list *const lists[] = {
-	&headers,  &truncated,   &listeners, &encapsulation,
+	&headers,  &truncated,   &listeners, &encapsulation, &gue,
 	&affinity, &established, &clients,   &forgetful,
 };
 

@@ -10,7 +10,7 @@
 
 enum {
 	TABLE_SIZE = LB_SLOT_BLOCK, /* of every pool */
-	LIMIT = 40,                 /* of backends and services: more than there are */
+	LIMIT = 64,                 /* of backends and services: more than there are */
 };
 
 #define LIMITS(flow_limit, client_limit)                                                           \
@@ -32,6 +32,7 @@ struct backend_row {
 	bool far, unusable, drains;
 	uint16_t mtu;
 	uint8_t source_bits;
+	uint16_t port;
 };
 
 /* clang-format off */
@@ -54,6 +55,9 @@ static const struct backend_row backend_rows[WORLD_BACKENDS] = {
 	[B_UNROUTED] = VIA(NONE),
 	[B_C]        = VIA(L2),
 	[B_DRAIN]    = VIA(L2, .drains = true),
+	[B_GUE4]     = VIA(GUE_V4, .mtu = 1500, .port = WORLD_GUE4_PORT),
+	[B_GUE6]     = VIA(GUE_V6, .mtu = 1500, .port = WORLD_GUE6_PORT),
+	[B_FAR_GUE6] = VIA(GUE_V6, .far = true, .source_bits = 32, .port = WORLD_GUE6_PORT),
 };
 
 struct pool_row {
@@ -106,6 +110,9 @@ static const struct pool_row pool_rows[WORLD_SERVICES] = {
 	[S_BAD_TIMES]     = SLOTS(B_B, B_A, .changed = true),
 	[S_CLIENTS_OWNER_DOWN] = SLOTS(B_DOWN, B_A, .changed = true, .clients = true, .flags = LB_POOL_SOURCE),
 	[S_CLIENTS_FALLBACK_DOWN] = SLOTS(B_B, B_DOWN, .changed = true, .clients = true, .flags = LB_POOL_SOURCE),
+	[S_GUE4]          = SLOTS(B_GUE4, B_GUE4),
+	[S_GUE6]          = SLOTS(B_GUE6, B_GUE6),
+	[S_FAR_GUE6]      = SLOTS(B_FAR_GUE6, B_FAR_GUE6),
 	[S_CLIENTS_UDP]   = SLOTS(B_A, B_A, .clients = true, .flags = LB_POOL_SOURCE, .idle_udp = WORLD_IDLE_UDP_LONG),
 };
 
@@ -148,7 +155,7 @@ static void backend_create(struct dataplane *dp, uint32_t index)
 {
 	const struct backend_row *row = &backend_rows[index];
 	struct lb_backend *backend = &dataplane_backends(dp)[index];
-	bool six = row->forward == LB_FORWARD_IPIP_V6;
+	bool six = row->forward == LB_FORWARD_IPIP_V6 || row->forward == LB_FORWARD_GUE_V6;
 	const uint8_t next_hop[6] = {2, 0, 0, 0, 0xb0, (uint8_t)index};
 	const uint8_t egress[6] = {2, 0, 0, 0, 0, row->far ? 0x0f : 0x01};
 	const char *source = six                ? row->source_bits ? "fd09::" : OUR6
@@ -161,6 +168,7 @@ static void backend_create(struct dataplane *dp, uint32_t index)
 	backend->mtu = row->mtu;
 	backend->ifindex = row->far ? WORLD_FAR_IFINDEX : WORLD_NEAR_IFINDEX;
 	backend->source_bits = row->source_bits;
+	backend->port = htons(row->port);
 	inet_pton(six ? AF_INET6 : AF_INET, source, &backend->outer_source);
 	inet_pton(six ? AF_INET6 : AF_INET, six ? BACKEND6 : BACKEND4, &backend->outer_destination);
 	backend->status =

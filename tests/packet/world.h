@@ -35,6 +35,9 @@ enum world_backend {
 	B_UNROUTED, /* usable, but without a way to forward: maps that contradict each other */
 	B_C,        /* by L2, like A and B */
 	B_DRAIN,    /* the same, but takes no new flows of clients that it has */
+	B_GUE4,     /* GUE in an IPv4 header; MTU 1500 on the way there */
+	B_GUE6,     /* GUE in an IPv6 header, to another port; MTU 1500 */
+	B_FAR_GUE6, /* behind the other interface; 32 bits of the outer source vary */
 	WORLD_BACKENDS
 };
 
@@ -88,6 +91,10 @@ enum world_service {
 	S_CLIENTS_OWNER_DOWN,    /* DOWN, A, changed */
 	S_CLIENTS_FALLBACK_DOWN, /* B, DOWN, changed */
 	S_CLIENTS_UDP,           /* A, A; UDP flows last longer than half-open TCP ones */
+	/* GUE */
+	S_GUE4,
+	S_GUE6,
+	S_FAR_GUE6,
 	WORLD_SERVICES
 };
 
@@ -158,6 +165,12 @@ enum world_service {
 #define V6_S_CLIENTS_FALLBACK_DOWN "2001:db8::24"
 #define V4_S_CLIENTS_UDP           "192.0.2.37"
 #define V6_S_CLIENTS_UDP           "2001:db8::25"
+#define V4_S_GUE4          "192.0.2.38"
+#define V6_S_GUE4          "2001:db8::26"
+#define V4_S_GUE6          "192.0.2.39"
+#define V6_S_GUE6          "2001:db8::27"
+#define V4_S_FAR_GUE6      "192.0.2.40"
+#define V6_S_FAR_GUE6      "2001:db8::28"
 /* clang-format on */
 
 #define CLIENT4  "198.51.100.7"
@@ -186,6 +199,9 @@ enum world_service {
 #define TO_B        SENT(0c)
 #define TO_C        SENT(0f)
 #define TO_DRAIN    SENT(10)
+#define TO_GUE4     SENT(11)
+#define TO_GUE6     SENT(12)
+#define TO_FAR_GUE6 SENT_FAR(13)
 
 enum {
 	WORLD_NEAR_IFINDEX = 1, /* where all packets come from: lo of the test's own namespace */
@@ -198,7 +214,9 @@ enum {
 	WORLD_CLIENT_TIMEOUT = 24, /* a record lives longer: for WORLD_IDLE_TCP */
 	WORLD_OLDEST = 60,         /* no case speaks of what is older */
 	WORLD_INCARNATION = 5,     /* of every backend */
-	WORLD_SLOTS = 40 * LB_SLOT_BLOCK,
+	WORLD_SLOTS = 64 * LB_SLOT_BLOCK,
+	WORLD_GUE4_PORT = 6080,
+	WORLD_GUE6_PORT = 6666,
 };
 
 extern const struct lb_settings world_settings;

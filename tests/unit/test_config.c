@@ -233,6 +233,7 @@ static void what_is_not_said_has_the_documented_value(void **state)
 	assert_int_equal(pool->prefix_v4, 32);
 	assert_int_equal(pool->prefix_v6, 64);
 	assert_int_equal(pool->forward, FORWARD_MODE_IPIP);
+	assert_int_equal(pool->gue_port, 6080);
 	assert_int_equal(pool->table_size, 65537);
 	assert_int_equal(pool->track, TRACK_CHANGED);
 	assert_int_equal(pool->on_down, ON_DOWN_MOVE);

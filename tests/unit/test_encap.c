@@ -113,12 +113,149 @@ static void ipv6_fields(void **state)
 	}
 }
 
+/* ---- GUE ---- */
+
+enum { DATA_MAX = 33, INNER_MAX = 40 + 20 + DATA_MAX };
+
+/* The transport of an inner packet and its checksum, by RFC 1071 over every byte. */
+static void inner_finish(uint8_t *l4, size_t size, uint8_t proto, const void *addresses,
+			 size_t addresses_size)
+{
+	uint8_t *check = l4 + (proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : 2);
+	uint32_t sum = 0;
+	uint16_t value;
+
+	if (proto == IPPROTO_UDP) {
+		l4[4] = (uint8_t)(size >> 8);
+		l4[5] = (uint8_t)size;
+	}
+	memset(check, 0, 2);
+	if (proto != IPPROTO_ICMP)
+		sum = sum_of(addresses, addresses_size) + (uint32_t)size + proto;
+	if (size % 2)
+		sum += (uint32_t)l4[size - 1] << 8;
+	sum += sum_of(l4, size & ~1UL);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	value = (uint16_t)~sum;
+	if (proto == IPPROTO_UDP && !value)
+		value = 0xffff;
+	check[0] = (uint8_t)(value >> 8);
+	check[1] = (uint8_t)value;
+}
+
+/* Any inner packet of the family with right checksums; returns its size. */
+static size_t inner_make(uint8_t *bytes, int family)
+{
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP};
+	size_t header = family == 4 ? 20 + 4 * (any() % 2) : 40;
+	uint8_t proto = protos[any() % 3];
+	size_t l4 = 20 + any() % (DATA_MAX - 4), size = header + l4;
+
+	for (size_t i = 0; i < INNER_MAX; i++)
+		bytes[i] = (uint8_t)any_word();
+	if (family == 4) {
+		struct iphdr *ip = (struct iphdr *)bytes;
+
+		ip->version = 4;
+		ip->ihl = (header / 4) & 15;
+		ip->tot_len = bpf_htons((uint16_t)size);
+		ip->frag_off = any() % 2 ? bpf_htons(IPV4_DF) : 0;
+		ip->protocol = proto;
+		if (proto == IPPROTO_UDP)
+			ip->ihl = 5, size -= header - 20, ip->tot_len = bpf_htons((uint16_t)size);
+		ip->check = 0;
+		ip->check = (uint16_t)~bpf_htons((uint16_t)sum_of(ip, ip->ihl * 4U));
+		inner_finish(bytes + ip->ihl * 4, l4, proto, &ip->saddr, 8);
+	} else {
+		struct ipv6hdr *ip = (struct ipv6hdr *)bytes;
+
+		ip->version = 6;
+		ip->payload_len = bpf_htons((uint16_t)l4);
+		ip->nexthdr = proto == IPPROTO_ICMP ? IPV6_PROTO_ICMP : proto;
+		inner_finish(bytes + 40, l4, ip->nexthdr, &ip->saddr, 32);
+	}
+	return size;
+}
+
+/* The checksum that was made of the headers is that of all bytes. */
+static void gue_checksum_holds(void **state)
+{
+	struct {
+		struct ipv6hdr ip;
+		struct udphdr udp;
+		uint8_t inner[INNER_MAX + 1];
+	} __attribute__((packed, aligned(4))) packet;
+
+	(void)state;
+	for (int i = 0; i < HEADERS; i++) {
+		struct lb_backend backend = {.port = (uint16_t)any()};
+		int family = any() % 2 ? 4 : 6;
+		uint32_t aligned[INNER_MAX / 4 + 1], total;
+		size_t size;
+		__u64 sum = 0;
+
+		memset(&packet, 0, sizeof(packet));
+		for (int w = 0; w < 4; w++) {
+			packet.ip.saddr.s6_addr32[w] = any_word();
+			packet.ip.daddr.s6_addr32[w] = any_word();
+		}
+		size = inner_make((uint8_t *)aligned, family);
+		if (!(family == 4 ? inner_sum_ipv4((void *)aligned, aligned + INNER_MAX / 4, &sum)
+				  : inner_sum_ipv6((void *)aligned, aligned + INNER_MAX / 4, &sum)))
+			fail_msg("packet %d: no sum", i);
+		memcpy(packet.inner, aligned, size);
+		encap_gue(&packet.udp, &backend, (uint16_t)size, any());
+		encap_gue_check(&packet.udp, &packet.ip, sum);
+		assert_int_not_equal(packet.udp.check, 0);
+		assert_true(bpf_ntohs(packet.udp.source) >= 49152);
+		total = sum_of(&packet.ip.saddr, 32) + 17 + 8 + (uint32_t)size +
+			sum_of(&packet.udp, 8) + sum_of(packet.inner, (size + 1) & ~1UL);
+		while (total >> 16)
+			total = (total & 0xffff) + (total >> 16);
+		if (total != 0xffff)
+			fail_msg("packet %d: the checksum does not hold", i);
+	}
+}
+
+/* Where no checksum covers all of the packet, none can be made of it. */
+static void gue_sum_not_known(void **state)
+{
+	static const struct {
+		uint16_t frag_off;
+		uint8_t proto;
+		uint16_t udp_length, udp_check;
+		bool known;
+	} rows[] = {
+		{0, IPPROTO_UDP, 10, 1, true},      {0, IPPROTO_UDP, 10, 0, false},
+		{0, IPPROTO_UDP, 9, 1, false},      {IPV4_DF, IPPROTO_TCP, 0, 0, true},
+		{0x2000, IPPROTO_TCP, 0, 0, false}, {1, IPPROTO_ICMP, 0, 0, false},
+		{0, IPPROTO_ICMP, 0, 0, true},      {0, 132, 0, 0, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct {
+			struct iphdr ip;
+			struct udphdr udp;
+		} packet = {
+			.ip = {.ihl = 5,
+			       .tot_len = bpf_htons(30),
+			       .frag_off = bpf_htons(rows[i].frag_off),
+			       .protocol = rows[i].proto},
+			.udp = {.len = bpf_htons(rows[i].udp_length), .check = rows[i].udp_check}};
+		__u64 sum;
+
+		assert_int_equal(inner_sum_ipv4(&packet.ip, &packet + 1, &sum), rows[i].known);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ipv4_checksum_holds),
-		cmocka_unit_test(source_varies_in_its_bits),
-		cmocka_unit_test(ipv6_fields),
+		cmocka_unit_test(ipv4_checksum_holds), cmocka_unit_test(source_varies_in_its_bits),
+		cmocka_unit_test(ipv6_fields),         cmocka_unit_test(gue_checksum_holds),
+		cmocka_unit_test(gue_sum_not_known),
 	};
 	return cmocka_run_group_tests_name("encap", tests, NULL, NULL);
 }
