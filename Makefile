@@ -5,6 +5,7 @@
 #   make test       run every test (root; installs what is missing)
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
 #   make bench      cost per packet above the floors (root)
+#   make bench-control  the controller with 4,096 backends (root)
 #   make churn      flows, clients and floods while everything changes (root)
 #   make install    PREFIX, DESTDIR
 
@@ -37,7 +38,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test check bench churn churn-programs install clean deps
+.PHONY: all demo test check bench bench-control churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -165,6 +166,12 @@ $(BUILD)/tests/bench: $(patsubst %.c,$(BUILD)/obj/%.o,$(BENCH_SRC)) $(BUILD)/lib
 	$(SAY) LINK $@
 	$(LINK)
 
+# The controller at its full size.
+$(BUILD)/tests/control: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/control/*.c)) $(BUILD)/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
 # ---- stickiness through change ----
 # Whatever proves something leaves its rows in a file of $(BUILD)/churn; together they are churn.json.
 
@@ -211,6 +218,9 @@ demo: deps
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/bench/run
+
+bench-control: deps
+	$(Q)tests/control/run
 
 churn: deps
 	$(MAKE) --no-print-directory all churn-programs
