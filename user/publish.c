@@ -60,8 +60,10 @@ static int publish_read(struct publish *publish)
 		rc = publish_read_pool(publish, i);
 	for (uint32_t i = 1; rc == 0 && i <= publish->limits.services; i++)
 		rc = publish_read_service(publish, i);
-	for (uint32_t i = 1; rc == 0 && i <= publish->limits.backends; i++)
+	for (uint32_t i = 1; rc == 0 && i <= publish->limits.backends; i++) {
 		rc = dataplane_backend_identity(publish->dp, i, &publish->backends[i].identity);
+		publish_backend_link(publish, i);
+	}
 	for (uint32_t i = 1; rc == 0 && i <= publish->limits.services; i++) {
 		if (publish->pools[i].identity.name[0])
 			publish_table_count(publish, i);
@@ -164,7 +166,7 @@ static void adopt_hop(const struct lb_backend *entry, struct backend *backend)
 static void adopt_backend(const struct publish *publish, const struct pool *pool,
 			  struct backend *backend)
 {
-	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
+	for (uint32_t i = publish->pools[pool->index].first; i; i = publish->backends[i].next) {
 		const struct lb_backend_identity *identity = &publish->backends[i].identity;
 
 		if (!publish_backend_is(identity, pool, backend))

@@ -114,12 +114,8 @@ uint16_t publish_counter_take(struct publish *publish, uint32_t pool)
 	uint32_t offset = 1;
 	int rc = taken ? 0 : -ENOMEM;
 
-	for (uint32_t i = 1; rc == 0 && i <= publish->limits.backends; i++) {
-		const struct lb_backend_identity *identity = &publish->backends[i].identity;
-
-		if (identity->name[0] && identity->pool == pool)
-			taken[dataplane_backends(publish->dp)[i].counter] = 1;
-	}
+	for (uint32_t i = rc == 0 ? held->first : 0; i; i = publish->backends[i].next)
+		taken[dataplane_backends(publish->dp)[i].counter] = 1;
 	while (rc == 0 && offset <= UINT16_MAX && taken[offset])
 		offset++;
 	free(taken);

@@ -48,18 +48,43 @@ static void fail_write(struct publish *publish, const char *kind, const char *na
 	publish_fail(publish, &fault);
 }
 
+/* Where a pool or a service was in the round before is looked at first. `*vacant` is set if it is
+ * nowhere. */
+static uint32_t pool_find(const struct publish *publish, const struct pool *pool, uint32_t *vacant)
+{
+	if (pool->index && pool->index <= publish->limits.services &&
+	    strcmp(publish->pools[pool->index].identity.name, pool->name) == 0)
+		return pool->index;
+	for (uint32_t i = 1; i <= publish->limits.services; i++) {
+		if (strcmp(publish->pools[i].identity.name, pool->name) == 0)
+			return i;
+		if (!*vacant && !publish->pools[i].identity.name[0])
+			*vacant = i;
+	}
+	return 0;
+}
+
+static uint32_t service_find(const struct publish *publish, const struct service *service,
+			     uint32_t *vacant)
+{
+	if (service->index && service->index <= publish->limits.services &&
+	    strcmp(publish->services[service->index].identity.name, service->name) == 0)
+		return service->index;
+	for (uint32_t i = 1; i <= publish->limits.services; i++) {
+		if (strcmp(publish->services[i].identity.name, service->name) == 0)
+			return i;
+		if (!*vacant && !publish->services[i].identity.name[0])
+			*vacant = i;
+	}
+	return 0;
+}
+
 static void place_pool(struct publish *publish, struct pool *pool)
 {
-	uint32_t index = 0, vacant = 0;
+	uint32_t vacant = 0, index = pool_find(publish, pool, &vacant);
 	struct held_pool *held;
 	int rc;
 
-	for (uint32_t i = 1; i <= publish->limits.services && !index; i++) {
-		if (strcmp(publish->pools[i].identity.name, pool->name) == 0)
-			index = i;
-		else if (!vacant && !publish->pools[i].identity.name[0])
-			vacant = i;
-	}
 	if (index) {
 		pool->index = index;
 		publish->pools[index].wanted = pool;
@@ -71,7 +96,7 @@ static void place_pool(struct publish *publish, struct pool *pool)
 		return;
 	}
 	held = &publish->pools[vacant];
-	memset(held, 0, sizeof(*held));
+	*held = (struct held_pool){.first = held->first};
 	memcpy(held->identity.name, pool->name, sizeof(held->identity.name));
 	rc = dataplane_pool_identity_put(publish->dp, vacant, &held->identity);
 	if (rc < 0) {
@@ -105,20 +130,50 @@ static bool is_vacant(const struct publish *publish, uint32_t index)
 }
 
 static uint32_t backend_find(const struct publish *publish, const struct pool *pool,
-			     const struct backend *backend, uint32_t *vacant)
+			     const struct backend *backend)
 {
 	if (backend->index && backend->index <= publish->limits.backends &&
 	    publish_backend_is(&publish->backends[backend->index].identity, pool, backend))
 		return backend->index;
-	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
-		const struct lb_backend_identity *identity = &publish->backends[i].identity;
-
-		if (publish_backend_is(identity, pool, backend))
+	for (uint32_t i = publish->pools[pool->index].first; i; i = publish->backends[i].next) {
+		if (publish_backend_is(&publish->backends[i].identity, pool, backend))
 			return i;
-		if (!*vacant && is_vacant(publish, i))
-			*vacant = i;
 	}
 	return 0;
+}
+
+/* 0: there is none. Within a round, indices are only taken. */
+static uint32_t backend_vacant(struct publish *publish)
+{
+	while (publish->vacant <= publish->limits.backends && !is_vacant(publish, publish->vacant))
+		publish->vacant++;
+	return publish->vacant <= publish->limits.backends ? publish->vacant : 0;
+}
+
+void publish_backend_link(struct publish *publish, uint32_t index)
+{
+	struct held_backend *held = &publish->backends[index];
+	struct held_pool *pool;
+
+	if (!held->identity.name[0] || held->identity.pool > publish->limits.services)
+		return;
+	pool = &publish->pools[held->identity.pool];
+	held->next = pool->first;
+	pool->first = index;
+}
+
+static void backend_unlink(struct publish *publish, uint32_t index)
+{
+	const struct held_backend *held = &publish->backends[index];
+	uint32_t *at;
+
+	if (held->identity.pool > publish->limits.services)
+		return;
+	at = &publish->pools[held->identity.pool].first;
+	while (*at && *at != index)
+		at = &publish->backends[*at].next;
+	if (*at)
+		*at = held->next;
 }
 
 static void place_new_backend(struct publish *publish, struct pool *pool, struct backend *backend,
@@ -150,6 +205,7 @@ static void place_new_backend(struct publish *publish, struct pool *pool, struct
 		fail_write(publish, "backend", backend->name, -rc);
 		return;
 	}
+	publish_backend_link(publish, index);
 	held->wanted = backend;
 	held->pool = pool;
 	backend->index = index;
@@ -157,8 +213,8 @@ static void place_new_backend(struct publish *publish, struct pool *pool, struct
 
 static void place_backend(struct publish *publish, struct pool *pool, struct backend *backend)
 {
-	uint32_t vacant = 0;
-	uint32_t index = backend_find(publish, pool, backend, &vacant);
+	uint32_t index = backend_find(publish, pool, backend);
+	uint32_t vacant = index ? 0 : backend_vacant(publish);
 
 	backend->index = index;
 	if (index) {
@@ -175,16 +231,10 @@ static void place_service(struct publish *publish, const struct model *model,
 			  struct service *service)
 {
 	const struct pool *pool = model_pool_find(model, service->pool);
-	uint32_t index = 0, vacant = 0;
+	uint32_t vacant = 0, index = service_find(publish, service, &vacant);
 	struct held_service *held;
 	int rc;
 
-	for (uint32_t i = 1; i <= publish->limits.services && !index; i++) {
-		if (strcmp(publish->services[i].identity.name, service->name) == 0)
-			index = i;
-		else if (!vacant && !publish->services[i].identity.name[0])
-			vacant = i;
-	}
 	service->index = 0;
 	if (!pool || !pool->index)
 		return;
@@ -216,6 +266,7 @@ static void place_service(struct publish *publish, const struct model *model,
 
 void publish_place(struct publish *publish, struct model *model)
 {
+	publish->vacant = 1;
 	for (uint32_t i = 1; i <= publish->limits.services; i++) {
 		publish->pools[i].wanted = NULL;
 		publish->services[i].wanted = NULL;
@@ -245,8 +296,10 @@ static void forget_backend(struct publish *publish, uint32_t index)
 	struct held_backend *held = &publish->backends[index];
 
 	publish_counter_fold(publish, index);
-	if (dataplane_backend_identity_put(publish->dp, index, &none) == 0)
-		*held = (struct held_backend){.freed = publish->sweeps};
+	if (dataplane_backend_identity_put(publish->dp, index, &none) < 0)
+		return;
+	backend_unlink(publish, index);
+	*held = (struct held_backend){.freed = publish->sweeps};
 }
 
 static void forget_service(struct publish *publish, uint32_t index)
@@ -272,7 +325,7 @@ static void forget_pool(struct publish *publish, uint32_t index)
 		extent_release(&publish->time_runs, entry->times_base);
 	}
 	if (dataplane_pool_identity_put(publish->dp, index, &none) == 0)
-		memset(&publish->pools[index], 0, sizeof(publish->pools[index]));
+		publish->pools[index] = (struct held_pool){.first = publish->pools[index].first};
 }
 
 void publish_forget(struct publish *publish)

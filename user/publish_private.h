@@ -22,6 +22,7 @@ struct held_pool {
 	struct pool *wanted;
 	uint64_t inputs; /* hash of all that the table was made from; 0: not known */
 	uint32_t unsettled_slots;
+	uint32_t first; /* of its held backends, linked by `next`; 0: it has none */
 };
 
 struct held_backend {
@@ -31,6 +32,7 @@ struct held_backend {
 	uint32_t slots;     /* owned, in the table in force */
 	uint32_t fallbacks; /* slots of others whose fallback it is */
 	uint32_t freed;     /* without a name: the sweep before which it was forgotten */
+	uint32_t next;      /* of the same pool; 0: the last */
 };
 
 struct held_service {
@@ -63,6 +65,7 @@ struct publish {
 	struct extents time_runs; /* of slot_times: one for each pool, for as long as its size */
 	struct extents counter_runs;
 	uint32_t sweeps;     /* complete ones since the start */
+	uint32_t vacant;     /* of this round: no index of a backend below is vacant */
 	uint64_t build_ns;   /* what building a table took last */
 	struct fault *fault; /* of this round: the first failure */
 	bool failed;
@@ -74,6 +77,8 @@ void publish_fail(struct publish *publish, const struct fault *fault);
 /* publish_place.c: finds or allots an index for every object of the model, and writes identities of
  * new ones. Objects without room keep index 0. */
 void publish_place(struct publish *publish, struct model *model);
+/* Enters a held backend that has its identity into its pool's list. */
+void publish_backend_link(struct publish *publish, uint32_t index);
 /* Forgets held pools, backends and services that nothing wants, once no packet can meet them. */
 void publish_forget(struct publish *publish);
 /* Whether that is the backend's identity: see publish_place.c. `pool` has its index. */

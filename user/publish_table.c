@@ -219,11 +219,9 @@ void publish_table_count(struct publish *publish, uint32_t index)
 	uint64_t table = dataplane_pools(publish->dp)[index].table;
 	const uint32_t *words = dataplane_slots(publish->dp) + LB_TABLE_BASE(table);
 
-	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
-		if (publish->backends[i].identity.pool == index) {
-			publish->backends[i].slots = 0;
-			publish->backends[i].fallbacks = 0;
-		}
+	for (uint32_t i = held->first; i; i = publish->backends[i].next) {
+		publish->backends[i].slots = 0;
+		publish->backends[i].fallbacks = 0;
 	}
 	held->unsettled_slots = slots_unsettled(words, LB_TABLE_SIZE(table));
 	for (uint32_t i = 0; i < LB_TABLE_SIZE(table); i++) {

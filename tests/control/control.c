@@ -4,6 +4,7 @@
  * tests/control/run, which makes the network. Neighbours: fleet (who is there), rows (what it
  * says). What lbd did is read where packets read it: in the maps.
  */
+#include <bpf/bpf.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -412,6 +413,45 @@ static double resident_kb(pid_t pid)
 	return (double)kb;
 }
 
+/* What the kernel accounts for an entry of a table that is filled as entries come. */
+static void entry_measure(const char *map, const char *name, size_t key_size, size_t value_size)
+{
+	enum { ENTRIES = 10000 };
+	uint64_t before = dataplane_memory_bytes(dp);
+	uint8_t key[64] = {0}, value[128] = {0};
+	char path[PATH_SIZE + 32];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", pins, map);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || key_size > sizeof(key) || value_size > sizeof(value))
+		errx(1, "%s: cannot be opened", path);
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		memcpy(key, &i, sizeof(i));
+		if (bpf_map_update_elem(fd, key, value, BPF_ANY))
+			err(1, "%s: cannot be filled", path);
+	}
+	close(fd);
+	rows_add(rows, name, "accounted", "B",
+		 (double)(dataplane_memory_bytes(dp) - before) / ENTRIES, 0, 1);
+}
+
+static void entries_measure(void)
+{
+	entry_measure("births_v4", "memory-flow-new-v4", sizeof(struct lb_flow_key_v4),
+		      sizeof(struct lb_birth));
+	entry_measure("births_v6", "memory-flow-new-v6", sizeof(struct lb_flow_key_v6),
+		      sizeof(struct lb_birth));
+	entry_measure("flows_v4", "memory-flow-v4", sizeof(struct lb_flow_key_v4),
+		      sizeof(struct lb_flow));
+	entry_measure("flows_v6", "memory-flow-v6", sizeof(struct lb_flow_key_v6),
+		      sizeof(struct lb_flow));
+	entry_measure("clients_v4", "memory-client-v4", sizeof(struct lb_client_key_v4),
+		      sizeof(struct lb_client));
+	entry_measure("clients_v6", "memory-client-v6", sizeof(struct lb_client_key_v6),
+		      sizeof(struct lb_client));
+}
+
 static void memory_measure(pid_t pid)
 {
 	rows_add(rows, "memory-lbd", "resident", "MB", resident_kb(pid) / 1024, 0, 1);
@@ -449,6 +489,7 @@ int main(int argc, char **argv)
 	orders_measure();
 	memory_measure(pid);
 	lbd_stop(pid, SIGTERM);
+	entries_measure();
 	snprintf(path, sizeof(path), "%s/bench-control.json", argv[4]);
 	if (rows_tell(rows, path) < 0)
 		errx(1, "%s: cannot be written", path);
