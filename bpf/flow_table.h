@@ -19,18 +19,28 @@ static __always_inline __u32 flow_tick(void)
 	return bpf_ktime_get_coarse_ns() >> 30;
 }
 
+/*
+ * Keys and values are copied to the stack first: before Linux 6.2 no map function takes what a
+ * function that is verified alone was given a pointer to.
+ */
 static __always_inline struct lb_birth *birth_find(const struct packet *packet)
 {
-	if (packet->family == 4)
-		return bpf_map_lookup_elem(&births_v4, &packet->flow.v4);
-	return bpf_map_lookup_elem(&births_v6, &packet->flow.v6);
+	if (packet->family == 4) {
+		struct lb_flow_key_v4 key = packet->flow.v4;
+		return bpf_map_lookup_elem(&births_v4, &key);
+	}
+	struct lb_flow_key_v6 key = packet->flow.v6;
+	return bpf_map_lookup_elem(&births_v6, &key);
 }
 
 static __always_inline struct lb_flow *flow_find(const struct packet *packet)
 {
-	if (packet->family == 4)
-		return bpf_map_lookup_elem(&flows_v4, &packet->flow.v4);
-	return bpf_map_lookup_elem(&flows_v6, &packet->flow.v6);
+	if (packet->family == 4) {
+		struct lb_flow_key_v4 key = packet->flow.v4;
+		return bpf_map_lookup_elem(&flows_v4, &key);
+	}
+	struct lb_flow_key_v6 key = packet->flow.v6;
+	return bpf_map_lookup_elem(&flows_v6, &key);
 }
 
 /*
@@ -132,6 +142,32 @@ static __always_inline void entry_fill(struct lb_flow *entry, const struct lb_fl
 	entry->flags = from->flags;
 }
 
+static __always_inline bool birth_write(const struct packet *packet, const struct lb_birth *birth,
+					__u64 how)
+{
+	struct lb_birth value = *birth;
+
+	if (packet->family == 4) {
+		struct lb_flow_key_v4 key = packet->flow.v4;
+		return !bpf_map_update_elem(&births_v4, &key, &value, how);
+	}
+	struct lb_flow_key_v6 key = packet->flow.v6;
+	return !bpf_map_update_elem(&births_v6, &key, &value, how);
+}
+
+static __always_inline bool flow_write(const struct packet *packet, const struct lb_flow *flow,
+				       __u64 how)
+{
+	struct lb_flow value = *flow;
+
+	if (packet->family == 4) {
+		struct lb_flow_key_v4 key = packet->flow.v4;
+		return !bpf_map_update_elem(&flows_v4, &key, &value, how);
+	}
+	struct lb_flow_key_v6 key = packet->flow.v6;
+	return !bpf_map_update_elem(&flows_v6, &key, &value, how);
+}
+
 /* Puts an entry in place of `old` (NULL: there is none). False if there is no room. */
 LB_VERIFIED_ALONE int birth_put(const struct packet *packet, struct lb_birth *old,
 				const struct lb_birth *birth)
@@ -139,7 +175,7 @@ LB_VERIFIED_ALONE int birth_put(const struct packet *packet, struct lb_birth *ol
 	__u64 how = old ? BPF_EXIST : BPF_NOEXIST;
 	__u32 zero = 0, quota;
 	struct lb_usage *use = bpf_map_lookup_elem(&usage, &zero);
-	long err;
+	bool put;
 
 	if (!packet || !birth)
 		return false;
@@ -154,13 +190,12 @@ LB_VERIFIED_ALONE int birth_put(const struct packet *packet, struct lb_birth *ol
 		old->sequence = birth->sequence;
 		return entry_take_over(&old->flow.seen, birth->flow.seen);
 	}
-	err = packet->family == 4 ? bpf_map_update_elem(&births_v4, &packet->flow.v4, birth, how)
-				  : bpf_map_update_elem(&births_v6, &packet->flow.v6, birth, how);
-	if (!err && !old) {
+	put = birth_write(packet, birth, how);
+	if (put && !old) {
 		__sync_fetch_and_add(&use->count[quota], 1);
 		__sync_fetch_and_add(&use->count[quota + 1], 1);
 	}
-	return !err;
+	return put;
 }
 
 LB_VERIFIED_ALONE int flow_put(const struct packet *packet, struct lb_flow *old,
@@ -184,10 +219,8 @@ LB_VERIFIED_ALONE int flow_put(const struct packet *packet, struct lb_flow *old,
 	if (old && old->seen & LB_DOOMED) {
 		entry_fill(old, flow);
 		put = entry_take_over(&old->seen, flow->seen);
-	} else if (packet->family == 4) {
-		put = !bpf_map_update_elem(&flows_v4, &packet->flow.v4, flow, how);
 	} else {
-		put = !bpf_map_update_elem(&flows_v6, &packet->flow.v6, flow, how);
+		put = flow_write(packet, flow, how);
 	}
 	if (put && !old)
 		__sync_fetch_and_add(&use->count[quota], 1);
