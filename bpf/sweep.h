@@ -312,6 +312,12 @@ static long each_client_v6(void *map, const struct lb_client_key_v6 *key, struct
 	return 0;
 }
 
+/*
+ * Before Linux 6.2 a call that walks a table must always walk the same one. Of calls that end
+ * several ways alike the compiler makes one; not where something different follows each.
+ */
+#define SWEEP_APART(table) __asm__ volatile("" : : "i"(table))
+
 /* One table, of both families. */
 static __always_inline void sweep_table(struct lb_sweep *sweep)
 {
@@ -319,14 +325,17 @@ static __always_inline void sweep_table(struct lb_sweep *sweep)
 	case LB_SWEEP_BIRTHS:
 		bpf_for_each_map_elem(&births_v4, each_birth_v4, sweep, 0);
 		bpf_for_each_map_elem(&births_v6, each_birth_v6, sweep, 0);
+		SWEEP_APART(LB_SWEEP_BIRTHS);
 		break;
 	case LB_SWEEP_FLOWS:
 		bpf_for_each_map_elem(&flows_v4, each_flow_v4, sweep, 0);
 		bpf_for_each_map_elem(&flows_v6, each_flow_v6, sweep, 0);
+		SWEEP_APART(LB_SWEEP_FLOWS);
 		break;
 	case LB_SWEEP_CLIENTS:
 		bpf_for_each_map_elem(&clients_v4, each_client_v4, sweep, 0);
 		bpf_for_each_map_elem(&clients_v6, each_client_v6, sweep, 0);
+		SWEEP_APART(LB_SWEEP_CLIENTS);
 		break;
 	}
 }
