@@ -72,6 +72,7 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.exists
 # The only sources that know the skeletons.
 $(foreach o,dataplane dataplane_explain,$(BUILD)/obj/user/$(o).o $(BUILD)/asan/user/$(o).o): $(BUILD)/lb.skel.h
 $(BUILD)/obj/user/dataplane_sweep.o $(BUILD)/asan/user/dataplane_sweep.o: $(BUILD)/sweep.skel.h
+$(BUILD)/obj/user/dataplane_probe.o $(BUILD)/asan/user/dataplane_probe.o: $(BUILD)/probe.skel.h
 $(BUILD)/obj/tools/lbdecap.o: $(BUILD)/decap.skel.h
 
 $(BUILD)/liblimpet.a: $(USER_OBJ)

@@ -389,6 +389,37 @@ struct lb_backend {
 	union lb_addr outer_source; /* the varying bits are zero */
 };
 
+/* ---- probes: checks through the tunnel, see bpf/probe.bpf.c ---- */
+
+/*
+ * What lbd marks a probe's socket with, and by what the program knows the backend it is for: eight
+ * bits that say it is ours, nine that tell instances of one host apart (LB_PROBE_MARK of a hash of
+ * theirs), and the backend's index. Taken off before the packet leaves.
+ */
+#define LB_PROBE_MARK_OURS  0x4c000000U /* 'L' */
+#define LB_PROBE_MARK(hash) (LB_PROBE_MARK_OURS | ((hash)&0x1ff) << 15)
+#define LB_PROBE_INDEX_MASK 0x7fffU
+
+/* What became of a probe's packet. X(name, text): the text goes on from "the probe's packets ". */
+#define LB_PROBE_ENDS(X)                                                                           \
+	X(SENT, "went into the tunnel")                                                            \
+	X(NO_BACKEND, "were dropped: the data plane has no such backend")                          \
+	X(NO_HOP, "were dropped: the backend has no next hop")                                     \
+	X(TOO_BIG, "were dropped: they do not fit the path to the backend once encapsulated")      \
+	X(INTERNAL, "were dropped: the program could not make the outer header")
+
+enum lb_probe_end {
+#define LB_PROBE_END_ENUM(name, text) LB_PROBE_##name,
+	LB_PROBE_ENDS(LB_PROBE_END_ENUM)
+#undef LB_PROBE_END_ENUM
+		LB_PROBE_END_COUNT
+};
+
+/* Packets of probes of one backend, by what became of them. */
+struct lb_probe {
+	__u64 ends[LB_PROBE_END_COUNT];
+};
+
 /* ---- counting ---- */
 
 /*
@@ -507,6 +538,7 @@ LB_ASSERT_OFFSET(struct lb_backend, ifindex, 24);
 LB_ASSERT_OFFSET(struct lb_backend, port, 30);
 LB_ASSERT_OFFSET(struct lb_backend, outer_destination, 32);
 LB_ASSERT_OFFSET(struct lb_backend, outer_source, 48);
+LB_ASSERT_SIZE(struct lb_probe, 40);
 LB_ASSERT_SIZE(struct lb_counter, 24);
 LB_ASSERT_SIZE(struct lb_verdict_counter, 16);
 LB_ASSERT_SIZE(struct lb_pool_identity, 80);

@@ -175,6 +175,15 @@ struct {
 	__type(value, struct lb_usage);
 } usage SEC(".maps");
 
+/* Index: backend. The program of probes adds; lbd reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_probe);
+} probes SEC(".maps");
+
 /* Index: enum lb_note. The program adds; lbd reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

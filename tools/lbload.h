@@ -30,8 +30,15 @@ struct lbload_attachment {
 	struct lb_attachment record;
 	char interface[16]; /* as it is called now; as recorded, if it is gone */
 	enum lbload_where where;
-	char why[128]; /* unless attached */
+	uint32_t probe_id; /* of the program of probes on it; 0: it is not there */
+	char why[128];     /* unless attached */
 };
+
+/* The program of probes onto the interface and the loopback, or off the interface (or the
+ * loopback); what fails is told as a note. lbload_tunnel.c. */
+#define LBLOAD_LOOPBACK "lo"
+void lbload_tunnel_put(const struct loader *loader, struct dataplane *dp, const char *interface);
+void lbload_tunnel_off(const struct loader *loader, struct dataplane *dp, const char *interface);
 
 /* Fills up to LBLOAD_ATTACHMENTS_MAX, in the order of ifindex; the number, or -1 with `fault`. */
 int lbload_attachments(struct dataplane *dp, struct lbload_attachment *out, struct fault *fault);

@@ -249,10 +249,13 @@ int lbload_attach(struct loader *loader, struct fault *fault)
 		err = attach_one(&a, loader->arguments[i], fault);
 	if (!err && !a.made)
 		err = dataplane_program_publish(a.dp, fault);
-	if (err)
+	if (err) {
 		attach_undo(&a);
-	else
+	} else {
 		attach_tell(&a);
+		for (size_t i = 0; i < a.done_count; i++)
+			lbload_tunnel_put(loader, a.dp, a.done[i].interface);
+	}
 	dataplane_close(a.dp);
 	return err;
 }
@@ -276,6 +279,7 @@ static int replace_one(struct loader *loader, struct dataplane *dp,
 	if (err)
 		return fault_set(fault, FAULT_FAILED, "interface %s: recording it: %s",
 				 there->interface, strerror(-err));
+	lbload_tunnel_put(loader, dp, there->interface);
 	loader_say(loader, "%s: replaced program id %u by %u, %s mode", there->interface,
 		   there->record.program_id, result.program_id, attach_mode_name(record.mode));
 	return 0;
@@ -360,6 +364,7 @@ static int detach_one(struct loader *loader, struct dataplane *dp,
 	if (there->where == LBLOAD_ATTACHED &&
 	    attach_detach(there->record.program_id, there->interface, fault))
 		return -1;
+	lbload_tunnel_off(loader, dp, there->interface);
 	err = dataplane_attachment_del(dp, there->ifindex);
 	if (err)
 		return fault_set(fault, FAULT_FAILED, "interface %s: forgetting it: %s",
@@ -389,6 +394,8 @@ int lbload_detach(struct loader *loader, struct fault *fault)
 	if (count >= 0)
 		err = at < count ? detach_one(loader, dp, &there[at], fault)
 				 : not_attached(pin_dir, interface, fault);
+	if (!err && count == 1)
+		lbload_tunnel_off(loader, dp, LBLOAD_LOOPBACK);
 	if (!err && count == 1)
 		loader_note(loader,
 			    "it was the last one; maps and pins stay in %s: `lbload attach` uses "
@@ -440,6 +447,8 @@ int lbload_clean(struct loader *loader, struct fault *fault)
 	if (!dp && fault->code != FAULT_NOT_FOUND)
 		return -1;
 	err = dp ? clean_allowed(loader, dp, fault) : 0;
+	if (!err && dp)
+		lbload_tunnel_off(loader, dp, LBLOAD_LOOPBACK);
 	if (!err)
 		err = dataplane_unpin(pin_dir, fault);
 	if (!err) {

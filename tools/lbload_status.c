@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../user/attach.h"
+#include "../user/attach_probe.h"
 #include "lbload.h"
 
 static int by_ifindex(const void *a, const void *b)
@@ -18,7 +19,7 @@ static int by_ifindex(const void *a, const void *b)
 }
 
 /* Compares the record with what the kernel says. */
-static void attachment_judge(struct lbload_attachment *a)
+static void attachment_judge(const struct dataplane *dp, struct lbload_attachment *a)
 {
 	struct attach_state now;
 	char name[IF_NAMESIZE];
@@ -36,6 +37,7 @@ static void attachment_judge(struct lbload_attachment *a)
 		return;
 	}
 	snprintf(a->interface, sizeof(a->interface), "%s", name);
+	a->probe_id = attach_probe_id(name, dataplane_probe_mark(dp));
 	if (attach_is_on(name, a->record.program_id))
 		a->where = LBLOAD_ATTACHED;
 	else if (!attach_query(name, LB_PROGRAM_NAME, &now, NULL) && now.present)
@@ -57,7 +59,7 @@ int lbload_attachments(struct dataplane *dp, struct lbload_attachment *out, stru
 				 strerror(-count));
 	for (int i = 0; i < count; i++) {
 		out[i] = (struct lbload_attachment){.ifindex = ifindexes[i], .record = records[i]};
-		attachment_judge(&out[i]);
+		attachment_judge(dp, &out[i]);
 	}
 	qsort(out, (size_t)count, sizeof(*out), by_ifindex);
 	return count;
@@ -87,11 +89,12 @@ static json_t *attachment_json(const struct lbload_attachment *a, const struct l
 {
 	char when[32];
 	json_t *json = json_pack(
-		"{s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:s, s:s}", "interface", a->interface,
+		"{s:s, s:I, s:s, s:I, s:s, s:I, s:s, s:s, s:s, s:o}", "interface", a->interface,
 		"ifindex", (json_int_t)a->ifindex, "mode", attach_mode_name(a->record.mode),
 		"program_id", (json_int_t)a->record.program_id, "pin_dir", s->pin_dir, "layout",
 		(json_int_t)s->layout, "version", s->version, "state", where_name(a->where),
-		"attached_at", time_text(a->record.attached_ns, when));
+		"attached_at", time_text(a->record.attached_ns, when), "probe_program_id",
+		a->probe_id ? json_integer(a->probe_id) : json_null());
 
 	if (a->where != LBLOAD_ATTACHED)
 		json_object_set_new(json, "why", json_string(a->why));
@@ -159,9 +162,15 @@ int lbload_status(struct loader *loader, struct fault *fault)
 		status_json(loader, dp, all, count);
 	else if (count >= 0)
 		status_table(loader, dp, all, count);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		if (all[i].where != LBLOAD_ATTACHED)
 			loader_note(loader, "%s: %s", all[i].interface, all[i].why);
+		else if (!all[i].probe_id)
+			loader_note(loader,
+				    "%s: the program of probes is not on it: checks through the "
+				    "tunnel cannot leave by it (`lbload replace %s` puts it there)",
+				    all[i].interface, all[i].interface);
+	}
 	dataplane_close(dp);
 	return count < 0 ? -1 : 0;
 }

@@ -14,10 +14,12 @@
 #include <time.h>
 
 #include "agent_words.h"
+#include "dataplane.h"
 #include "health.h"
 #include "health_round.h"
 #include "log.h"
 #include "probe.h"
+#include "tunnel.h"
 
 /* A pool's check, kept once for all its agents. */
 struct shared_check {
@@ -31,7 +33,8 @@ struct agent {
 	char backend[MODEL_NAME_SIZE];
 	struct addr address;
 	struct shared_check *shared;
-	uint16_t port; /* that is checked */
+	struct check_target target;
+	struct probe_tunnel tunnel; /* if the target is behind it */
 	/* Of pool and backend, for the rounds: */
 	uint32_t panic_threshold;
 	bool backup;
@@ -43,7 +46,7 @@ struct agent {
 	uint64_t turned_ms; /* the first result of those in a row that speak against `told`, or 0 */
 	bool pending;       /* there is a verdict that is not told yet */
 	struct check_result verdict;
-	char reason[128];          /* the verdict's */
+	char reason[224];          /* the verdict's */
 	char agent_reason[176];    /* why it is down, if the agent says so */
 	sd_event_source *patience; /* ends the round; NULL until it is needed */
 	struct agent_says says;
@@ -60,6 +63,7 @@ struct agent {
 struct agents {
 	sd_event *event;
 	struct neighbours *neighbours;
+	struct dataplane *dp;
 	struct probers *probers;
 	struct agents_listener listener;
 	struct agent **items;
@@ -67,7 +71,7 @@ struct agents {
 	size_t pending_count; /* of all pools: mostly 0, and nothing to look for */
 };
 
-struct agents *agents_create(sd_event *event, struct neighbours *neighbours,
+struct agents *agents_create(sd_event *event, struct neighbours *neighbours, struct dataplane *dp,
 			     const struct agents_listener *listener)
 {
 	struct agents *agents = calloc(1, sizeof(*agents));
@@ -77,6 +81,7 @@ struct agents *agents_create(sd_event *event, struct neighbours *neighbours,
 	agents->event = event;
 	agents->probers = probers_create(event);
 	agents->neighbours = neighbours;
+	agents->dp = dp;
 	agents->listener = *listener;
 	if (agents->probers)
 		return agents;
@@ -367,15 +372,88 @@ static void on_hop(void *context, const struct next_hop *hop)
 
 	agent->heard_hop = true;
 	agent->resolved = hop->resolved;
+	if (hop->resolved) {
+		agent->tunnel.source = hop->source;
+		agent->tunnel.ifindex = hop->ifindex;
+	}
 	agents->listener.moved(agents->listener.context, agent->pool, agent->backend, hop);
 }
 
-static struct agent *agent_create(struct agents *agents, const struct model *model,
-				  const struct pool *pool, const struct backend *backend,
+/* ---- making them ---- */
+
+static void tunnel_point(struct agent *agent, uint32_t index)
+{
+	struct dataplane *dp = agent->owner->dp;
+	uint32_t mark = index ? dataplane_probe_mark(dp) | index : 0;
+
+	agent->tunnel.sent = &dataplane_probes(dp)[index];
+	if (agent->tunnel.mark == mark)
+		return;
+	agent->tunnel.mark = mark;
+	if (mark && agent->prober)
+		prober_hasten(agent->prober);
+}
+
+static struct probe_target target_of(const struct agent *agent)
+{
+	return (struct probe_target){
+		.address = agent->target.address,
+		.port = agent->target.port,
+		.tunnel = agent->target.tunnel ? &agent->tunnel : NULL,
+		.pool = agent->pool,
+		.backend = agent->backend,
+	};
+}
+
+/* 0 or -1: the prober and the one of the backend's own agent, where they are wanted. */
+static int probers_add(struct agent *agent, const struct backend *backend)
+{
+	struct probers *probers = agent->owner->probers;
+	const struct check *check = &agent->shared->check;
+	struct probe_target target = target_of(agent);
+
+	if (check->type != CHECK_NONE) {
+		agent->prober = prober_create(probers, check, &target, on_result, agent);
+		if (!agent->prober)
+			return -1;
+	}
+	if (!check->agent)
+		return 0;
+	target = (struct probe_target){.address = agent->address,
+				       .port = check->agent,
+				       .pool = agent->pool,
+				       .backend = agent->backend};
+	agent->says = backend->agent;
+	agent->asker = prober_create_agent(probers, check, &target, on_agent_result, agent);
+	return agent->asker ? 0 : -1;
+}
+
+/* What is known of one backend of the model. */
+struct wanted_agent {
+	const struct pool *pool;
+	const struct backend *backend;
+	struct check_target target;
+};
+
+/* The search for a VIP and port is done once for backends of a pool that give the same answer.
+ * `wanted` holds those of the backend before. */
+static void wanted_next(const struct model *model, const struct pool *pool,
+			const struct backend *backend, struct wanted_agent *wanted)
+{
+	if (wanted->pool != pool || wanted->backend->port != backend->port)
+		wanted->target = model_check_target(model, pool, backend);
+	else if (!wanted->target.tunnel)
+		wanted->target.address = backend->address;
+	wanted->pool = pool;
+	wanted->backend = backend;
+}
+
+static struct agent *agent_create(struct agents *agents, const struct wanted_agent *wanted,
 				  const struct agent *before)
 {
+	const struct pool *pool = wanted->pool;
+	const struct backend *backend = wanted->backend;
 	struct agent *agent = calloc(1, sizeof(*agent));
-	struct probe_target target;
 
 	if (!agent)
 		return NULL;
@@ -386,54 +464,47 @@ static struct agent *agent_create(struct agents *agents, const struct model *mod
 	agent->shared = shared_check_take(&pool->check, before);
 	if (!agent->shared)
 		goto fail;
-	agent->port = model_check_port(model, pool, backend);
+	agent->target = wanted->target;
+	agent->tunnel.backend = backend->address;
+	agent->tunnel.source = backend->hop.source;
+	agent->tunnel.ifindex = backend->hop.ifindex;
+	agent->tunnel.explain = tunnel_explain;
+	tunnel_point(agent, backend->index);
 	health_adopt(&agent->health, backend->health);
 	agent->told = backend->health;
 	agent->resolved = backend->hop.resolved;
 	agent->watch = neighbour_watch_create(agents->neighbours, &agent->address, on_hop, agent);
-	if (!agent->watch)
+	if (!agent->watch || probers_add(agent, backend))
 		goto fail;
-	if (pool->check.type != CHECK_NONE) {
-		target = (struct probe_target){agent->address, agent->port, agent->pool,
-					       agent->backend};
-		agent->prober = prober_create(agents->probers, &agent->shared->check, &target,
-					      on_result, agent);
-		if (!agent->prober)
-			goto fail;
-	}
-	if (pool->check.agent) {
-		target = (struct probe_target){agent->address, pool->check.agent, agent->pool,
-					       agent->backend};
-		agent->says = backend->agent;
-		agent->asker = prober_create_agent(agents->probers, &agent->shared->check, &target,
-						   on_agent_result, agent);
-		if (!agent->asker)
-			goto fail;
-	}
 	return agent;
 fail:
 	agent_free(agent);
 	return NULL;
 }
 
-static bool agent_fits(const struct agent *agent, const struct model *model,
-		       const struct pool *pool, const struct backend *backend)
+static bool target_equal(const struct check_target *a, const struct check_target *b)
 {
+	return a->tunnel == b->tunnel && a->port == b->port && addr_equal(&a->address, &b->address);
+}
+
+static bool agent_fits(const struct agent *agent, const struct wanted_agent *wanted)
+{
+	const struct backend *backend = wanted->backend;
+
 	return strcmp(agent->backend, backend->name) == 0 &&
 	       addr_equal(&agent->address, &backend->address) &&
-	       memcmp(&agent->shared->check, &pool->check, sizeof(pool->check)) == 0 &&
-	       agent->port == model_check_port(model, pool, backend);
+	       target_equal(&agent->target, &wanted->target) &&
+	       memcmp(&agent->shared->check, &wanted->pool->check, sizeof(struct check)) == 0;
 }
 
 /* Takes the agent out of the list, so that what stays there is what nobody wants. */
-static struct agent *agent_take(struct agents *agents, const struct model *model,
-				const struct pool *pool, const struct backend *backend)
+static struct agent *agent_take(struct agents *agents, const struct wanted_agent *wanted)
 {
 	for (size_t i = 0; i < agents->count; i++) {
 		struct agent *agent = agents->items[i];
 
-		if (agent && strcmp(agent->pool, pool->name) == 0 &&
-		    agent_fits(agent, model, pool, backend)) {
+		if (agent && strcmp(agent->pool, wanted->pool->name) == 0 &&
+		    agent_fits(agent, wanted)) {
 			agents->items[i] = NULL;
 			return agent;
 		}
@@ -453,6 +524,7 @@ static size_t model_backend_count(const struct model *model)
 void agents_sync(struct agents *agents, const struct model *model)
 {
 	struct agent **items = calloc(model_backend_count(model) + 1, sizeof(struct agent *));
+	struct wanted_agent wanted = {};
 	size_t count = 0;
 
 	if (!items) {
@@ -464,10 +536,12 @@ void agents_sync(struct agents *agents, const struct model *model)
 
 		for (size_t b = 0; b < pool->backend_count; b++) {
 			const struct backend *backend = pool->backends[b];
-			struct agent *agent = agent_take(agents, model, pool, backend);
+			struct agent *agent;
 
+			wanted_next(model, pool, backend, &wanted);
+			agent = agent_take(agents, &wanted);
 			if (!agent)
-				agent = agent_create(agents, model, pool, backend,
+				agent = agent_create(agents, &wanted,
 						     count ? items[count - 1] : NULL);
 			if (!agent) {
 				log_err("backend %s/%s: watching it: %s", pool->name, backend->name,
@@ -485,6 +559,19 @@ void agents_sync(struct agents *agents, const struct model *model)
 	free(agents->items);
 	agents->items = items;
 	agents->count = count;
+}
+
+void agents_published(struct agents *agents, const struct model *model)
+{
+	for (size_t i = 0; i < agents->count; i++) {
+		struct agent *agent = agents->items[i];
+		const struct pool *pool = model_pool_find(model, agent->pool);
+		const struct backend *backend =
+			pool ? pool_backend_find(pool, agent->backend) : NULL;
+
+		if (backend)
+			tunnel_point(agent, backend->index);
+	}
 }
 
 /* ---- checks on demand ---- */
@@ -526,7 +613,7 @@ int agents_check_start(struct agents *agents, const char *pool, const char *back
 	agent->asked = calloc(1, sizeof(*agent->asked));
 	if (!agent->asked)
 		return -ENOMEM;
-	target = (struct probe_target){agent->address, agent->port, agent->pool, agent->backend};
+	target = target_of(agent);
 	agent->once = prober_once(agents->probers, &agent->shared->check, &target,
 				  &agent->asked->steps, on_asked, agent);
 	if (!agent->once)
@@ -548,6 +635,8 @@ bool agents_all_heard(const struct agents *agents)
 	for (size_t i = 0; i < agents->count; i++) {
 		const struct agent *agent = agents->items[i];
 
+		if (agent->target.tunnel && !agent->tunnel.mark)
+			continue;
 		if (!agent->heard_hop || (agent->prober && !agent->heard_check) ||
 		    (agent->asker && !agent->heard_agent))
 			return false;

@@ -14,6 +14,7 @@
 #include "probe.h"
 
 struct agents;
+struct dataplane;
 
 /* What became of one check. */
 struct check_result {
@@ -37,8 +38,9 @@ struct agents_listener {
 		      const struct next_hop *hop);
 };
 
-/* NULL if out of memory. `neighbours` must outlive the result. */
-struct agents *agents_create(sd_event *event, struct neighbours *neighbours,
+/* NULL if out of memory. `neighbours` and `dp`, through which checks go that take the tunnel, must
+ * outlive the result. */
+struct agents *agents_create(sd_event *event, struct neighbours *neighbours, struct dataplane *dp,
 			     const struct agents_listener *listener);
 void agents_free(struct agents *agents); /* NULL is fine */
 
@@ -47,11 +49,15 @@ void agents_free(struct agents *agents); /* NULL is fine */
  * model. */
 void agents_sync(struct agents *agents, const struct model *model);
 
+/* After a round of publishing: the backends' indices, by which the tunnel knows them, may be new.
+ */
+void agents_published(struct agents *agents, const struct model *model);
+
 /* A check that somebody asked for. It changes nothing: what the regular ones say counts. */
 struct agent_check {
 	bool running;
 	bool good;
-	char reason[160];
+	char reason[224];
 	struct probe_steps steps;
 };
 
@@ -63,7 +69,8 @@ int agents_check_start(struct agents *agents, const char *pool, const char *back
 const struct agent_check *agents_check_last(const struct agents *agents, const char *pool,
 					    const char *backend);
 
-/* True once every agent has heard of its next hop and, where it checks, has had a result. */
+/* True once every agent has heard of its next hop and, where it checks, has had a result; but for
+ * those that wait for the data plane to know their backend. */
 bool agents_all_heard(const struct agents *agents);
 
 #endif

@@ -243,8 +243,8 @@ static const struct word check_words[] = {
 };
 
 static const struct word via_words[] = {
-	{"direct", 0, SUPPORTED},
-	{"tunnel", 0, NOT_YET},
+	{"direct", CHECK_VIA_DIRECT, SUPPORTED},
+	{"tunnel", CHECK_VIA_TUNNEL, SUPPORTED},
 	{},
 };
 
@@ -258,7 +258,7 @@ const struct key schema_check_keys[] = {
 	{"rise", KEY_NUMBER, KEY_FIELD(struct check, rise), .min = 1, .max = 1000},
 	{"fall", KEY_NUMBER, KEY_FIELD(struct check, fall), .min = 1, .max = 1000},
 	{"port", KEY_NUMBER, KEY_FIELD(struct check, port), .min = 1, .max = 65535},
-	{"via", KEY_WORD, .words = via_words},
+	{"via", KEY_WORD, KEY_FIELD(struct check, via), .words = via_words},
 	{"path", KEY_CUSTOM, .read = read_path},
 	{"host", KEY_CUSTOM, .read = read_host},
 	{"expect", KEY_CUSTOM, .read = read_expect},
@@ -278,6 +278,7 @@ enum {
 	FOR_HTTPS = 1 << CHECK_HTTPS,
 	FOR_UDP = 1 << CHECK_UDP,
 	FOR_EXEC = 1 << CHECK_EXEC,
+	FOR_NETWORK = 1 << CHECK_TCP | FOR_HTTP | FOR_HTTPS | FOR_UDP | 1 << CHECK_ICMP,
 };
 
 /* Keys that only some types have; all others go with every type. */
@@ -296,6 +297,7 @@ static const struct {
 	{"key", FOR_HTTPS, "https"},
 	{"send", FOR_UDP, "udp"},
 	{"command", FOR_EXEC, "exec"},
+	{"via", FOR_NETWORK, "tcp, http, https, udp or icmp"},
 };
 
 static void check_fits(struct walk *walk, const struct node *map, const struct check *check)

@@ -255,8 +255,20 @@ static void check_gue_port(struct reading *reading, const struct pool *pool, con
 		walk_error(&reading->walk, at, "'gue_port' needs 'forward: gue'");
 }
 
+/* Where `defaults` say it, it holds for pools that have a tunnel. */
+static void check_via(struct reading *reading, const struct pool *pool, const struct node *map)
+{
+	const struct node *at;
+
+	if (pool->forward == FORWARD_MODE_NAT && pool->check.via == CHECK_VIA_TUNNEL &&
+	    config_tree_get(config_tree_get(map, "check", NULL), "via", &at))
+		walk_error(&reading->walk, at,
+			   "via: a pool with 'forward: nat' has no tunnel to check through");
+}
+
 void schema_pool_done(struct reading *reading, struct pool *pool, const struct node *map)
 {
+	check_via(reading, pool, map);
 	check_table_size(reading, pool, map);
 	check_gue_port(reading, pool, map);
 	if (model_pool_find(reading->model, pool->name) == pool)

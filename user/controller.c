@@ -101,6 +101,7 @@ void controller_publish(struct controller *controller)
 	reconsider(controller);
 	rc = publish_run(controller->publish, controller->running, &fault);
 	controller->facts.publish_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+	agents_published(controller->agents, controller->running);
 	if (rc == 0)
 		return;
 	if (log_allowed(&controller->publish_limit, clock_ms(CLOCK_MONOTONIC), &suppressed))
@@ -402,7 +403,8 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	controller->neighbours = neighbours_create(event, fault);
 	if (!controller->neighbours)
 		goto fail;
-	controller->agents = agents_create(event, controller->neighbours, &listener);
+	controller->agents =
+		agents_create(event, controller->neighbours, controller->dp, &listener);
 	if (!controller->agents) {
 		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
 		goto fail;

@@ -29,6 +29,8 @@
 #include "siphash.h"
 #include "version.h"
 
+#define DATAPLANE_NEXT "-next" /* behind the name of a pin that is to take its place */
+
 static const struct {
 	const char *name;
 	uint32_t key_size;
@@ -60,7 +62,7 @@ static void skeleton_maps(struct lb_bpf *copy, struct bpf_map *maps[MAP_COUNT])
 #undef MAP_OF_SKELETON
 }
 
-static int pin_path(char out[DATAPLANE_PATH_SIZE], const char *pin_dir, const char *name)
+int dataplane_pin_path(char out[DATAPLANE_PATH_SIZE], const char *pin_dir, const char *name)
 {
 	int size = snprintf(out, DATAPLANE_PATH_SIZE, "%s/%s", pin_dir, name);
 
@@ -205,14 +207,20 @@ static int pin_dir_valid(const char *pin_dir, struct fault *fault)
 /* Removes what dataplane_pin makes, `settings` first: without it, the rest is only a leftover. */
 static int pins_remove(const char *pin_dir)
 {
+	static const char *const programs[] = {DATAPLANE_PROGRAM_PIN, DATAPLANE_PROBE_PIN,
+					       DATAPLANE_PROGRAM_PIN DATAPLANE_NEXT,
+					       DATAPLANE_PROBE_PIN DATAPLANE_NEXT};
 	char path[DATAPLANE_PATH_SIZE];
 	int err = 0;
 
 	for (int i = 0; i < MAP_COUNT; i++)
-		if (!pin_path(path, pin_dir, shapes[i].name) && unlink(path) < 0 && errno != ENOENT)
+		if (!dataplane_pin_path(path, pin_dir, shapes[i].name) && unlink(path) < 0 &&
+		    errno != ENOENT)
 			err = -errno;
-	if (!pin_path(path, pin_dir, DATAPLANE_PROGRAM_PIN) && unlink(path) < 0 && errno != ENOENT)
-		err = -errno;
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (!dataplane_pin_path(path, pin_dir, programs[i]) && unlink(path) < 0 &&
+		    errno != ENOENT)
+			err = -errno;
 	return err;
 }
 
@@ -226,7 +234,8 @@ static int pin_dir_claim(const char *pin_dir, bool *made, struct fault *fault)
 		return fault_errno(fault, errno, pin_dir, "making the pin directory");
 	if (*made)
 		return 0;
-	if (!pin_path(path, pin_dir, shapes[MAP_settings].name) && access(path, F_OK) == 0) {
+	if (!dataplane_pin_path(path, pin_dir, shapes[MAP_settings].name) &&
+	    access(path, F_OK) == 0) {
 		fault_set(fault, FAULT_CONFLICT,
 			  "pin directory %s: there is a data plane in it already", pin_dir);
 		return fault_hint(fault, "give this instance a directory of its own with "
@@ -242,24 +251,34 @@ static int pin(const struct dataplane *dp, int fd, const char *name, struct faul
 {
 	char path[DATAPLANE_PATH_SIZE];
 
-	if (pin_path(path, dp->pin_dir, name) || bpf_obj_pin(fd, path) || chmod(path, 0600))
+	if (dataplane_pin_path(path, dp->pin_dir, name) || bpf_obj_pin(fd, path) ||
+	    chmod(path, 0600))
 		return fault_errno(fault, errno, dp->pin_dir, name);
+	return 0;
+}
+
+int dataplane_pin_swap(const struct dataplane *dp, int fd, const char *name, struct fault *fault)
+{
+	char path[DATAPLANE_PATH_SIZE], next[DATAPLANE_PATH_SIZE], next_name[64];
+
+	snprintf(next_name, sizeof(next_name), "%s" DATAPLANE_NEXT, name);
+	if (dataplane_pin_path(path, dp->pin_dir, name) ||
+	    dataplane_pin_path(next, dp->pin_dir, next_name))
+		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, "pinning a program");
+	unlink(next);
+	if (pin(dp, fd, next_name, fault))
+		return -1;
+	if (rename(next, path))
+		return fault_errno(fault, errno, dp->pin_dir, "pinning a program");
 	return 0;
 }
 
 int dataplane_program_publish(struct dataplane *dp, struct fault *fault)
 {
-	char path[DATAPLANE_PATH_SIZE], next[DATAPLANE_PATH_SIZE];
 	const uint32_t zero = 0;
 
-	if (pin_path(path, dp->pin_dir, DATAPLANE_PROGRAM_PIN) ||
-	    pin_path(next, dp->pin_dir, DATAPLANE_PROGRAM_PIN "-next"))
-		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, "pinning the program");
-	unlink(next);
-	if (pin(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN "-next", fault))
+	if (dataplane_pin_swap(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN, fault))
 		return -1;
-	if (rename(next, path))
-		return fault_errno(fault, errno, dp->pin_dir, "pinning the program");
 	memset(dp->settings.version, 0, sizeof(dp->settings.version));
 	snprintf(dp->settings.version, sizeof(dp->settings.version), "%s", LIMPET_VERSION);
 	if (bpf_map_update_elem(dp->fds[MAP_settings], &zero, &dp->settings, BPF_ANY))
@@ -304,6 +323,7 @@ void dataplane_close(struct dataplane *dp)
 		return;
 	dataplane_arrays_unmap(dp);
 	dataplane_sweeper_free(dp);
+	dataplane_prober_free(dp);
 	dataplane_copy_free(dp->explainer);
 	dataplane_copy_free(dp->unloaded);
 	dataplane_copy_free(dp->program);
@@ -433,7 +453,7 @@ static int open_pin(struct dataplane *dp, enum dataplane_map map, struct fault *
 {
 	char path[DATAPLANE_PATH_SIZE];
 
-	if (pin_path(path, dp->pin_dir, shapes[map].name))
+	if (dataplane_pin_path(path, dp->pin_dir, shapes[map].name))
 		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, shapes[map].name);
 	dp->fds[map] = bpf_obj_get(path);
 	if (dp->fds[map] >= 0)

@@ -150,6 +150,18 @@ int dataplane_sweep(struct dataplane *dp, struct lb_sweep *sweep);
 struct lb_tally *dataplane_backend_tallies(struct dataplane *dp);
 struct lb_tally *dataplane_pool_tallies(struct dataplane *dp);
 
+/* ---- probes through the tunnel: see bpf/probe.bpf.c ---- */
+
+/* Loads this build's program for them on these maps and pins it, in place of the one pinned before:
+ * for lbload, which puts it on interfaces (attach_probe.h). */
+int dataplane_probe_load(struct dataplane *dp, struct fault *fault);
+/* Of that program, or -1. */
+int dataplane_probe_fd(const struct dataplane *dp);
+/* What marks this instance's probes, without a backend's index. */
+uint32_t dataplane_probe_mark(const struct dataplane *dp);
+/* [settings.limits.backends + 1], valid until dataplane_close. */
+const struct lb_probe *dataplane_probes(const struct dataplane *dp);
+
 /* ---- reading these tables, a batch at a time ---- */
 
 enum {

@@ -50,7 +50,9 @@ int dataplane_arrays_map(struct dataplane *dp)
 	dp->slot_times =
 		dataplane_array_map(dp->fds[MAP_slot_times], sizeof(*dp->slot_times), l->slots);
 	dp->usage = dataplane_array_map(dp->fds[MAP_usage], sizeof(*dp->usage), 1);
-	if (dp->backends && dp->pools && dp->slots && dp->control && dp->slot_times && dp->usage)
+	dp->probes = dataplane_array_map(dp->fds[MAP_probes], sizeof(*dp->probes), l->backends + 1);
+	if (dp->backends && dp->pools && dp->slots && dp->control && dp->slot_times && dp->usage &&
+	    dp->probes)
 		return 0;
 	dataplane_arrays_unmap(dp);
 	return -ENOMEM;
@@ -66,6 +68,8 @@ void dataplane_arrays_unmap(struct dataplane *dp)
 	dataplane_array_unmap(dp->control, sizeof(*dp->control), 1);
 	dataplane_array_unmap(dp->slot_times, sizeof(*dp->slot_times), l->slots);
 	dataplane_array_unmap(dp->usage, sizeof(*dp->usage), 1);
+	dataplane_array_unmap(dp->probes, sizeof(*dp->probes), l->backends + 1);
+	dp->probes = NULL;
 	dp->slot_times = NULL;
 	dp->usage = NULL;
 	dp->backends = NULL;

@@ -30,6 +30,7 @@
 	X(clients_v4, struct lb_client_key_v4, struct lb_client, HASH_ENTRIES((l)->clients))       \
 	X(clients_v6, struct lb_client_key_v6, struct lb_client, HASH_ENTRIES((l)->clients))       \
 	X(usage, __u32, struct lb_usage, 1)                                                        \
+	X(probes, __u32, struct lb_probe, (l)->backends + 1)                                       \
 	X(notes, __u32, __u64, LB_NOTE_COUNT)                                                      \
 	X(counters, __u32, struct lb_counter, (l)->counters)                                       \
 	X(counters_carried, __u32, struct lb_counter, (l)->counters)                               \
@@ -51,9 +52,11 @@ enum dataplane_map {
 };
 
 #define DATAPLANE_PROGRAM_PIN "program"
+#define DATAPLANE_PROBE_PIN   "probe" /* the program of probes */
 
 struct lb_bpf;
 struct sweep_bpf;
+struct probe_bpf;
 
 struct dataplane {
 	char pin_dir[sizeof(((struct lb_settings *)NULL)->pin_dir)];
@@ -63,6 +66,7 @@ struct dataplane {
 	struct lb_bpf *explainer;  /* loaded on first use */
 	struct lb_bpf *unloaded;   /* lent out by dataplane_object */
 	struct sweep_bpf *sweeper; /* loaded by dataplane_sweep_prepare */
+	struct probe_bpf *prober;  /* loaded by dataplane_probe_load */
 	int cpu_count;
 	struct lb_backend *backends;
 	struct lb_pool *pools;
@@ -70,6 +74,7 @@ struct dataplane {
 	struct lb_control *control;
 	struct lb_times *slot_times;
 	struct lb_usage *usage;
+	struct lb_probe *probes;
 	struct lb_tally *backend_tallies, *pool_tallies; /* of the sweeper */
 };
 
@@ -82,6 +87,19 @@ int dataplane_copy_load(const struct dataplane *dp, struct lb_bpf *copy, struct 
 
 /* dataplane_sweep.c */
 void dataplane_sweeper_free(struct dataplane *dp);
+
+/* dataplane_probe.c */
+void dataplane_prober_free(struct dataplane *dp);
+
+/* Makes maps that another program's object shares with the data plane those of `dp`: 0 or a
+ * negative errno. */
+struct bpf_object;
+int dataplane_maps_share(struct dataplane *dp, struct bpf_object *object);
+
+/* The file of a pin: 0 or -ENAMETOOLONG. */
+int dataplane_pin_path(char out[DATAPLANE_PATH_SIZE], const char *pin_dir, const char *name);
+/* Pins `fd` under `name`, in place of what was pinned there. */
+int dataplane_pin_swap(const struct dataplane *dp, int fd, const char *name, struct fault *fault);
 
 /* An array map of `count` values in memory, or NULL with errno set. */
 void *dataplane_array_map(int fd, size_t value_size, size_t count);

@@ -22,12 +22,10 @@ uint32_t dataplane_tick(void)
 	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> 30);
 }
 
-/* Maps that the program shares with the packet program are those of `dp`. */
-static int maps_share(struct dataplane *dp, struct sweep_bpf *sweeper)
+int dataplane_maps_share(struct dataplane *dp, struct bpf_object *object)
 {
 	for (int i = 0; i < MAP_COUNT; i++) {
-		struct bpf_map *map =
-			bpf_object__find_map_by_name(sweeper->obj, dataplane_map_name(i));
+		struct bpf_map *map = bpf_object__find_map_by_name(object, dataplane_map_name(i));
 		int err = map ? bpf_map__reuse_fd(map, dp->fds[i]) : 0;
 
 		if (err)
@@ -49,7 +47,7 @@ static int sweeper_load(struct dataplane *dp, struct sweep_bpf *sweeper)
 	memcpy(sweeper->rodata->quotas, quotas, sizeof(quotas));
 	bpf_map__set_max_entries(sweeper->maps.backend_tallies, limits->backends + 1);
 	bpf_map__set_max_entries(sweeper->maps.pool_tallies, limits->services + 1);
-	err = maps_share(dp, sweeper);
+	err = dataplane_maps_share(dp, sweeper->obj);
 	return err ? err : sweep_bpf__load(sweeper);
 }
 

@@ -45,6 +45,7 @@ enum check_type {
 	CHECK_EXEC,
 	CHECK_TYPE_COUNT
 };
+enum check_via { CHECK_VIA_DEFAULT, CHECK_VIA_DIRECT, CHECK_VIA_TUNNEL };
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT, ADMIN_COUNT };
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN, HEALTH_COUNT };
 
@@ -62,6 +63,7 @@ enum pool_mode {
  * and lbd.yaml(5). */
 struct check {
 	enum check_type type;
+	enum check_via via;
 	uint32_t interval_ms;
 	uint32_t fast_interval_ms; /* while undecided; 0: derived */
 	uint32_t hold_down_ms;     /* the first one; CHECK_DERIVED, or 0: none */
@@ -114,7 +116,7 @@ struct backend {
 	uint64_t drain_deadline_ms; /* MODEL_AS_POOL: the pool's; 0: none */
 	/* State, not configuration: */
 	enum health_state health;
-	char reason[128];         /* of the health: the last check's result in words */
+	char reason[224];         /* of the health: the last check's result in words */
 	uint64_t since_ms;        /* CLOCK_REALTIME of the last change of health */
 	uint64_t checked_ms;      /* CLOCK_REALTIME of the last check; 0: never */
 	uint64_t held_until_ms;   /* CLOCK_REALTIME: stays down until then; 0: is not held down */
@@ -271,6 +273,24 @@ uint32_t backend_effective_weight(const struct pool *pool, const struct backend 
 /* How it drains, or would. */
 enum drain_mode backend_drain_mode(const struct pool *pool, const struct backend *backend);
 uint64_t backend_drain_deadline_ms(const struct pool *pool, const struct backend *backend);
+
+/*
+ * Where a backend's check goes. Through the tunnel: to a VIP of the pool, which is the check's own
+ * address for it (see model_check_target), by the way that traffic takes.
+ */
+struct check_target {
+	bool tunnel;
+	struct addr address; /* the VIP, or the backend's own */
+	uint16_t port;       /* model_check_port */
+};
+
+/* Through the tunnel if the check says so, or says nothing and the pool encapsulates; and if some
+ * service names the pool: without one there is no VIP, and no traffic. The VIP is that of the first
+ * listener that has the check's protocol and port, else of the first one. */
+struct check_target model_check_target(const struct model *model, const struct pool *pool,
+				       const struct backend *backend);
+/* Whether checks of the pool go through the tunnel where they can. */
+bool pool_checks_tunnel(const struct pool *pool);
 
 /* Port to check, host order; 0 if none can be told (see struct check) or the check has none. */
 uint16_t model_check_port(const struct model *model, const struct pool *pool,

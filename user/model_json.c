@@ -113,6 +113,8 @@ static json_t *check_json(const struct check *check)
 					 duration(check->timeout_ms), "rise",
 					 (json_int_t)check->rise, "fall", (json_int_t)check->fall,
 					 "port", check->port ? json_integer(check->port) : NULL));
+	if (check->via)
+		add_text(json, "via", check->via == CHECK_VIA_TUNNEL ? "tunnel" : "direct");
 	if (check->fast_interval_ms)
 		json_object_set_new(json, "fast_interval", duration(check->fast_interval_ms));
 	if (check->hold_down_ms != CHECK_DERIVED)

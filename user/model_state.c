@@ -248,6 +248,57 @@ uint16_t model_check_port(const struct model *model, const struct pool *pool,
 	return port;
 }
 
+bool pool_checks_tunnel(const struct pool *pool)
+{
+	if (pool->check.type == CHECK_NONE || pool->check.type == CHECK_EXEC ||
+	    pool->forward == FORWARD_MODE_NAT)
+		return false;
+	if (pool->check.via != CHECK_VIA_DEFAULT)
+		return pool->check.via == CHECK_VIA_TUNNEL;
+	return pool->forward == FORWARD_MODE_IPIP || pool->forward == FORWARD_MODE_GUE;
+}
+
+/* The pool's first listener, or the first that has the protocol and port; NULL: there is none. */
+static const struct endpoint *first_listener(const struct model *model, const struct pool *pool,
+					     uint8_t proto, uint16_t port)
+{
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct service *service = model->services[i];
+
+		if (strcmp(service->pool, pool->name) != 0)
+			continue;
+		for (size_t j = 0; j < service->listen_count; j++) {
+			const struct endpoint *listen = &service->listen[j];
+
+			if (!proto || (listen->proto == proto && listen->port_first <= port &&
+				       listen->port_last >= port))
+				return listen;
+		}
+	}
+	return NULL;
+}
+
+struct check_target model_check_target(const struct model *model, const struct pool *pool,
+				       const struct backend *backend)
+{
+	struct check_target target = {.address = backend->address,
+				      .port = model_check_port(model, pool, backend)};
+	uint8_t proto = pool->check.type == CHECK_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	const struct endpoint *listen = NULL;
+
+	if (!pool_checks_tunnel(pool))
+		return target;
+	if (target.port)
+		listen = first_listener(model, pool, proto, target.port);
+	if (!listen)
+		listen = first_listener(model, pool, 0, 0);
+	if (!listen)
+		return target;
+	target.tunnel = true;
+	target.address = listen->addr;
+	return target;
+}
+
 /* ---- map sizes ---- */
 
 static uint32_t derive_slots(const struct model *model)

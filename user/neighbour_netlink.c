@@ -204,7 +204,8 @@ static int route_read(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-int netlink_route_get(struct netlink *netlink, const struct addr *to, struct netlink_route *out)
+int netlink_route_get(struct netlink *netlink, const struct addr *to, uint32_t mark,
+		      struct netlink_route *out)
 {
 	char buffer[REQUEST_SIZE];
 	struct nlmsghdr *message = request_begin(buffer, RTM_GETROUTE, 0);
@@ -214,6 +215,8 @@ int netlink_route_get(struct netlink *netlink, const struct addr *to, struct net
 	header->rtm_family = family_of(to);
 	header->rtm_dst_len = addr_size(header->rtm_family) * 8;
 	addr_put(message, RTA_DST, to);
+	if (mark)
+		mnl_attr_put_u32(message, RTA_MARK, mark);
 	memset(out, 0, sizeof(*out));
 	err = request_run(netlink, message, route_read, out);
 	if (err)

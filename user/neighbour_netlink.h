@@ -59,7 +59,8 @@ void netlink_close(struct netlink *netlink); /* a zeroed one is fine */
 
 /* The route the kernel would take now. -ENETUNREACH: none; -EHOSTUNREACH, -EACCES, -EINVAL: a route
  * that says unreachable, prohibit, blackhole (IPv6 may say so in `type` too). */
-int netlink_route_get(struct netlink *netlink, const struct addr *to, struct netlink_route *out);
+int netlink_route_get(struct netlink *netlink, const struct addr *to, uint32_t mark,
+		      struct netlink_route *out);
 int netlink_link_get(struct netlink *netlink, uint32_t ifindex, struct netlink_link *out);
 /* VERIFY_ENTRY_NONE where there is none. */
 int netlink_entry_get(struct netlink *netlink, uint32_t ifindex, const struct addr *addr,

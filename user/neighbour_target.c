@@ -212,7 +212,7 @@ static bool link_usable(struct target *target)
 static bool target_lookup(struct target *target)
 {
 	struct netlink_link link;
-	int err = netlink_route_get(&target->neighbours->netlink, &target->addr, &target->route);
+	int err = netlink_route_get(&target->neighbours->netlink, &target->addr, 0, &target->route);
 
 	if (err) {
 		explain_no_route(target, err);

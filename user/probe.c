@@ -21,7 +21,7 @@ enum {
 	FIRST_MAX_MS = 200,
 	TIMER_ACCURACY_US = 1000,
 	TIMER_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10,
-	REASON_SIZE = 128,
+	REASON_SIZE = 320,
 };
 
 struct prober {
@@ -36,6 +36,7 @@ struct prober {
 	bool spread; /* the second probe is timed */
 	uint32_t hash;
 	uint64_t started_us;
+	uint64_t ends_before[LB_PROBE_END_COUNT]; /* of the tunnel, when this probe began */
 };
 
 static const struct probe_type *const types[] = {
@@ -73,10 +74,70 @@ static uint64_t next_start(struct prober *prober, uint64_t now)
 	return next > now ? next : now;
 }
 
+/* ---- the tunnel ---- */
+
+static void tunnel_begin(struct prober *prober)
+{
+	const struct probe_tunnel *tunnel = prober->attempt.target.tunnel;
+
+	for (int end = 0; tunnel && end < LB_PROBE_END_COUNT; end++)
+		prober->ends_before[end] = tunnel->sent->ends[end];
+}
+
+/* What the program on the way did with this probe's packets; LB_PROBE_END_COUNT: it saw none. */
+static enum lb_probe_end tunnel_end(const struct prober *prober)
+{
+	const struct probe_tunnel *tunnel = prober->attempt.target.tunnel;
+	int end = 0;
+
+	while (end < LB_PROBE_END_COUNT && tunnel->sent->ends[end] == prober->ends_before[end])
+		end++;
+	return end;
+}
+
+/*
+ * The outcome in the light of that: an answer to what did not go through the tunnel is somebody
+ * else's. `text`: the reason, to which the cause is added where this host knows it.
+ */
+static bool tunnel_judge(struct prober *prober, bool good, char text[REASON_SIZE])
+{
+	static const char *const texts[] = {
+#define END_TEXT(name, what) [LB_PROBE_##name] = what,
+		LB_PROBE_ENDS(END_TEXT)
+#undef END_TEXT
+	};
+	const struct probe_target *target = &prober->attempt.target;
+	enum lb_probe_end end = tunnel_end(prober);
+	char why[PROBE_WHY_SIZE] = "", outcome[REASON_SIZE - PROBE_WHY_SIZE - 32];
+
+	if (end < LB_PROBE_END_COUNT)
+		probe_step(&prober->attempt, "the probe's packets %s", texts[end]);
+	if (end == LB_PROBE_SENT && good)
+		return true;
+	if (end == LB_PROBE_SENT || end == LB_PROBE_END_COUNT)
+		target->tunnel->explain(target->tunnel, &target->address, end == LB_PROBE_SENT,
+					why);
+	else
+		snprintf(why, sizeof(why), "the probe's packets %s", texts[end]);
+	snprintf(outcome, sizeof(outcome), "%.*s", (int)sizeof(outcome) - 1, text);
+	if (end != LB_PROBE_SENT)
+		snprintf(text, REASON_SIZE, "not through the tunnel: %s%s%s%s", why,
+			 why[0] ? " (" : "", outcome, why[0] ? ")" : "");
+	else if (why[0])
+		snprintf(text, REASON_SIZE, "%s; %s", outcome, why);
+	return false;
+}
+
 static void finish(struct prober *prober, bool good, const char *reason, uint64_t now)
 {
 	uint32_t duration_us = now - prober->started_us;
+	char text[REASON_SIZE];
 
+	if (prober->attempt.target.tunnel) {
+		snprintf(text, sizeof(text), "%s", reason);
+		good = tunnel_judge(prober, good, text);
+		reason = text;
+	}
 	prober->running = false;
 	if (!prober->steps)
 		timer_arm(prober, next_start(prober, now));
@@ -153,8 +214,14 @@ static int on_timer(sd_event_source *source, uint64_t due, void *context)
 		give_up(prober);
 		return 0;
 	}
-	prober->running = true;
 	prober->started_us = now_us();
+	if (prober->attempt.target.tunnel && !prober->attempt.target.tunnel->mark &&
+	    !prober->steps) {
+		timer_arm(prober, next_start(prober, prober->started_us));
+		return 0;
+	}
+	prober->running = true;
+	tunnel_begin(prober);
 	timer_arm(prober, prober->started_us + (uint64_t)prober->attempt.check->timeout_ms * 1000);
 	/* Last, because the outcome may come at once, and its receiver free the prober. */
 	prober->type->start(&prober->attempt);

@@ -20,9 +20,29 @@
 struct probers;
 struct prober;
 
+enum { PROBE_WHY_SIZE = 160 };
+
+/*
+ * Through the tunnel: the probe goes to a VIP, marked, and bpf/probe.bpf.c sends it to the backend.
+ * It counts what it sends, so that an answer from elsewhere is not taken for the backend's. The
+ * owner keeps this up to date; it outlives the prober.
+ */
+struct probe_tunnel {
+	struct addr backend;
+	uint32_t mark;                        /* 0: the data plane has no entry for it yet */
+	const volatile struct lb_probe *sent; /* its counts */
+	struct addr source;                   /* where answers reach us; family 0: not known */
+	uint32_t ifindex;                     /* by which its packets leave */
+	/* Writes why probes to the VIP fail, as far as this host is to blame: where they `left`,
+	 * why no answer comes back ("" if that is not known), else why they did not. */
+	void (*explain)(const struct probe_tunnel *tunnel, const struct addr *vip, bool left,
+			char out[PROBE_WHY_SIZE]);
+};
+
 struct probe_target {
 	struct addr address;
-	uint16_t port; /* host order */
+	uint16_t port;                     /* host order */
+	const struct probe_tunnel *tunnel; /* NULL: directly */
 	/* What a program that checks is told. Borrowed: they outlive the prober. */
 	const char *pool;
 	const char *backend;
@@ -47,9 +67,9 @@ typedef void (*probe_result)(void *context, bool good, const char *reason, uint3
 struct probers *probers_create(sd_event *event);
 void probers_free(struct probers *probers); /* NULL is fine */
 
-/* Starts probing `target` (copied) as `check` says (borrowed: it outlives the prober). The first
- * probe starts within min(interval, 200 ms), so that a new backend takes traffic soon. NULL with
- * errno set on failure. */
+/* Starts probing `target` (copied; a tunnel without a mark is waited for) as `check` says
+ * (borrowed: it outlives the prober). The first probe starts within min(interval, 200 ms), so that
+ * a new backend takes traffic soon. NULL with errno set on failure. */
 struct prober *prober_create(struct probers *probers, const struct check *check,
 			     const struct probe_target *target, probe_result result, void *context);
 

@@ -278,11 +278,16 @@ static size_t on_body(char *data, size_t unit, size_t count, void *context)
 static int on_socket_made(void *context, curl_socket_t fd, curlsocktype purpose)
 {
 	struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	struct probe_attempt *attempt = context;
+	struct http_probe *http = attempt->state;
+	int error = probe_steer(attempt, fd);
 
-	(void)context;
 	(void)purpose;
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	return CURL_SOCKOPT_OK;
+	if (!error)
+		return CURL_SOCKOPT_OK;
+	snprintf(http->error, sizeof(http->error), "%s", strerror(error));
+	return CURL_SOCKOPT_ERROR;
 }
 
 static void set_tls(CURL *easy, const struct check *check)
@@ -307,7 +312,7 @@ static bool set_target(struct probe_attempt *attempt)
 	const struct probe_target *target = &attempt->target;
 	const struct check *check = attempt->check;
 	bool tls = check->type == CHECK_HTTPS, bare = target->address.family == 4;
-	char address[ADDR_TEXT_SIZE], host[CHECK_TEXT_SIZE];
+	char address[ADDR_TEXT_SIZE], host[CHECK_TEXT_SIZE], through[PROBE_TARGET_TEXT_SIZE];
 	char url[3 * CHECK_TEXT_SIZE], to[CHECK_TEXT_SIZE + 16], header[CHECK_TEXT_SIZE + 8];
 	struct http_probe *http = attempt->state;
 
@@ -327,6 +332,8 @@ static bool set_target(struct probe_attempt *attempt)
 	}
 	curl_easy_setopt(http->easy, CURLOPT_CONNECT_TO, http->connect_to);
 	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, http->headers);
+	if (target->tunnel)
+		probe_step(attempt, "to %s", probe_target_text(attempt, through));
 	probe_step(attempt, "GET %.100s%s%.60s", url, check->host[0] ? ", host " : "", check->host);
 	return http->connect_to && curl_easy_setopt(http->easy, CURLOPT_URL, url) == CURLE_OK;
 }
@@ -344,6 +351,7 @@ static bool http_request(struct probe_attempt *attempt, struct http_engine *engi
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, attempt);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, attempt);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "lbd/" LIMPET_VERSION);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

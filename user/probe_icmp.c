@@ -138,8 +138,7 @@ static int icmp_send(struct probe_attempt *attempt)
 	socklen_t size = probe_sockaddr(attempt, &to);
 	int err;
 
-	icmp->fd = socket(to.ss_family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			  v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	icmp->fd = probe_socket(attempt, SOCK_RAW, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	if (icmp->fd < 0)
 		return errno;
 	filter_set(icmp->fd, v4);

@@ -65,7 +65,7 @@ static int tcp_connect(struct probe_attempt *attempt)
 	int err;
 
 	probe_step(attempt, "connecting to %s over TCP", probe_target_text(attempt, text));
-	tcp->fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	tcp->fd = probe_socket(attempt, SOCK_STREAM, IPPROTO_TCP);
 	if (tcp->fd < 0 || setsockopt(tcp->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
 		return errno;
 	if (!connect(tcp->fd, (struct sockaddr *)&to, size))

@@ -64,11 +64,18 @@ void probe_failed(struct probe_attempt *attempt, int error);
 void probe_step(struct probe_attempt *attempt, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* A socket to the target, not connected yet, that does not block; -1 with errno set. */
+int probe_socket(const struct probe_attempt *attempt, int type, int protocol);
+/* The same for a socket that somebody else made: has it go through the tunnel, where the target has
+ * one. 0 or an errno. */
+int probe_steer(const struct probe_attempt *attempt, int fd);
+
 /* The target for connect(2). Returns the size. */
 socklen_t probe_sockaddr(const struct probe_attempt *attempt, struct sockaddr_storage *out);
 
-/* "10.0.0.1 port 80", for steps; port 0 is left out. */
-enum { PROBE_TARGET_TEXT_SIZE = ADDR_TEXT_SIZE + 16 };
+/* "10.0.0.1 port 80", or "192.0.2.10 port 80 in the tunnel to 10.0.0.1", for steps; port 0 is left
+ * out. */
+enum { PROBE_TARGET_TEXT_SIZE = 2 * ADDR_TEXT_SIZE + 32 };
 const char *probe_target_text(const struct probe_attempt *attempt,
 			      char out[PROBE_TARGET_TEXT_SIZE]);
 

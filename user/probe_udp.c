@@ -88,7 +88,7 @@ static int udp_send(struct probe_attempt *attempt)
 	size_t size;
 	int err;
 
-	udp->fd = socket(to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	udp->fd = probe_socket(attempt, SOCK_DGRAM, IPPROTO_UDP);
 	if (udp->fd < 0 || connect(udp->fd, (struct sockaddr *)&to, to_size) < 0)
 		return errno;
 	err = sd_event_add_io(attempt->event, &udp->source, udp->fd, EPOLLIN, on_answer, attempt);

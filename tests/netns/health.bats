@@ -17,7 +17,7 @@ configuration()
 		version: 1
 		global: {limits: {flows: 10000, clients: 10000}}
 		defaults:
-		  check: {type: tcp, port: 80, interval: 300ms, timeout: 250ms, rise: 2, fall: 3, hold_down: 4s}
+		  check: {type: tcp, via: direct, port: 80, interval: 300ms, timeout: 250ms, rise: 2, fall: 3, hold_down: 4s}
 		pools:
 		- name: web
 		  track: always

@@ -161,6 +161,7 @@ static void pools_are_read_over_the_defaults(void **state)
 	assert_int_equal(web->check.rise, 4);
 	assert_int_equal(web->check.fall, 3);
 	assert_int_equal(web->check.port, 8080);
+	assert_int_equal(web->check.via, CHECK_VIA_DIRECT);
 	model_free(model);
 }
 

@@ -216,8 +216,9 @@ static const struct error_case checks[] = {
 	{CHECK("type: tcp, rise: ^0"), "rise: '0' is out of range (1 to 1000)"},
 	{CHECK("type: tcp, fall: ^two"), "fall: expected a whole number (1 to 1000), found 'two'"},
 	{CHECK("type: tcp, port: ^0"), "port: '0' is out of range (1 to 65535)"},
-	{CHECK("type: tcp, via: ^tunnel"), "'tunnel' is not available in this version (available: "
-					   "direct)"},
+	{CHECK("type: tcp, via: ^other"), "via: unknown word 'other' (one of: direct, tunnel)"},
+	{CHECK("type: exec, command: [/bin/true], ^via: tunnel"),
+	 "'via' needs a check of type tcp, http, https, udp or icmp (it is exec)"},
 	{CHECK("type: tcp, agent: ^0"), "agent: '0' is out of range (1 to 65535)"},
 	{CHECK("type: tcp, agent: ^[1]"), "agent: expected a whole number (1 to 65535)"},
 	{V "pools: [{name: p, check: ^{type: udp, send: x}, backends: [{name: b, address: "

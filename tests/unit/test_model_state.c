@@ -228,6 +228,81 @@ static void test_check_port(void **state)
 	}
 }
 
+static void test_check_target(void **state)
+{
+	static const struct {
+		const char *what;
+		enum forward_mode forward;
+		struct check check;
+		const char *expected; /* the address; the backend's is 10.0.0.1 */
+		bool tunnel;
+	} cases[] = {
+		{"ipip", FORWARD_MODE_IPIP, {.type = CHECK_TCP}, "192.0.2.2", true},
+		{"gue", FORWARD_MODE_GUE, {.type = CHECK_HTTP}, "192.0.2.2", true},
+		{"l2", FORWARD_MODE_L2, {.type = CHECK_TCP}, "10.0.0.1", false},
+		{"nat", FORWARD_MODE_NAT, {.type = CHECK_TCP}, "10.0.0.1", false},
+		{"a nat tunnel",
+		 FORWARD_MODE_NAT,
+		 {.type = CHECK_TCP, .via = CHECK_VIA_TUNNEL},
+		 "10.0.0.1",
+		 false},
+		{"said to be direct",
+		 FORWARD_MODE_IPIP,
+		 {.type = CHECK_TCP, .via = CHECK_VIA_DIRECT},
+		 "10.0.0.1",
+		 false},
+		{"said to be tunnelled",
+		 FORWARD_MODE_L2,
+		 {.type = CHECK_TCP, .via = CHECK_VIA_TUNNEL},
+		 "192.0.2.2",
+		 true},
+		{"a program", FORWARD_MODE_IPIP, {.type = CHECK_EXEC}, "10.0.0.1", false},
+		{"none", FORWARD_MODE_IPIP, {.type = CHECK_NONE}, "10.0.0.1", false},
+		{"the protocol's", FORWARD_MODE_IPIP, {.type = CHECK_UDP}, "192.0.2.1", true},
+		{"the port's",
+		 FORWARD_MODE_IPIP,
+		 {.type = CHECK_TCP, .port = 8042},
+		 "192.0.2.3",
+		 true},
+		{"a port of no listener",
+		 FORWARD_MODE_IPIP,
+		 {.type = CHECK_TCP, .port = 22},
+		 "192.0.2.1",
+		 true},
+		{"no port", FORWARD_MODE_IPIP, {.type = CHECK_ICMP}, "192.0.2.1", true},
+	};
+	static const char *const listeners[] = {"udp://192.0.2.1:53", "tcp://192.0.2.2:80",
+						"tcp://192.0.2.3:8000-8099"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct model *model = make_model();
+		struct pool *pool = model_pool_add(model, "web");
+		struct backend *backend = pool_backend_add(pool, "web1");
+		struct service *service = model_service_add(model, "web");
+		struct check_target target;
+		char text[ADDR_TEXT_SIZE];
+
+		addr_parse("10.0.0.1", &backend->address, NULL);
+		pool->forward = cases[i].forward;
+		pool->check = cases[i].check;
+		target = model_check_target(model, pool, backend);
+		assert_false(target.tunnel); /* no service yet */
+		strcpy(service->pool, "web");
+		for (int j = 0; j < 3; j++) {
+			struct endpoint endpoint;
+
+			assert_int_equal(endpoint_parse(listeners[j], &endpoint, NULL), 0);
+			service_listen_add(service, &endpoint);
+		}
+		target = model_check_target(model, pool, backend);
+		addr_format(&target.address, text);
+		if (target.tunnel != cases[i].tunnel || strcmp(text, cases[i].expected))
+			fail_msg("%s: %d %s", cases[i].what, target.tunnel, text);
+		model_free(model);
+	}
+}
+
 /* A model with pools of one table size, each with so many backends and services. */
 static struct model *make_sized(uint32_t pools, uint32_t table_size, uint32_t backends,
 				uint32_t services)
@@ -326,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_reason_is_cut_and_may_be_its_own),
 		cmocka_unit_test(test_flapping_does_not_fill_the_log),
 		cmocka_unit_test(test_check_port),
+		cmocka_unit_test(test_check_target),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_limits_that_are_set_stay),
 		cmocka_unit_test(test_words),

@@ -101,7 +101,10 @@ static void on_result(void *context, bool good, const char *reason, uint32_t dur
 static struct prober *probe(const struct backend_socket *backend, uint32_t timeout_ms,
 			    struct outcome *outcome)
 {
-	const struct probe_target target = {backend->address, backend->port, "pool", "backend"};
+	const struct probe_target target = {.address = backend->address,
+					    .port = backend->port,
+					    .pool = "pool",
+					    .backend = "backend"};
 	struct prober *prober;
 
 	outcome->check = (struct check){.interval_ms = 10, .timeout_ms = timeout_ms};
