@@ -3,6 +3,7 @@
 #   make            build the programs into build/
 #   make demo       show the product at work (root; installs what is missing)
 #   make test       run every test (root; installs what is missing)
+#   make test-vm    packet cases and traffic on Debian 12's own kernel, in an emulated machine (root)
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
 #   make bench      cost per packet above the floors (root)
 #   make bench-control  the controller with 4,096 backends (root)
@@ -38,7 +39,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test check bench bench-control churn churn-programs install clean deps
+.PHONY: all demo test test-vm check bench bench-control churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -211,6 +212,10 @@ check: deps
 
 test: deps
 	$(Q)tests/run all
+
+test-vm: deps
+	$(Q)tools/install-deps vm
+	$(Q)tests/run vm
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all $(LAB_OBJ)
