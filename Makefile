@@ -141,6 +141,8 @@ $(BUILD)/tests/neighbour_watch: $(BUILD)/asan/tests/netns/neighbour_watch.o $(BU
 
 # ---- packet cases, on the real program ----
 
+# tests/packet/program.c puts another program in.
+$(BUILD)/tests/packet: LDFLAGS += -Wl,--wrap=bpf_object__open_skeleton
 $(BUILD)/tests/packet: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/packet/*.c)) $(BUILD)/liblimpet.a
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@

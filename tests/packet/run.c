@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * run: puts each packet case (case.h) through the real program with its real maps, by
- * BPF_PROG_TEST_RUN, and compares everything a case speaks of. Prints TAP; exit status 1 if a case
- * failed. Root; it moves into network and mount namespaces of its own, so that nothing of it is
- * seen outside and nothing stays.
+ * packet [--program FILE] [TOPIC...]: all cases, or those of some topics; FILE: see program.h, and
+ * then the first case that fails is the last.
+ *
+ * Puts each packet case (case.h) through the real program with its real maps, by BPF_PROG_TEST_RUN,
+ * and compares everything a case speaks of. Prints TAP; exit status 1 if a case failed, 2 if there
+ * was nothing to run them on. Each verdict has to be some case's. Root; it moves into network and
+ * mount namespaces of its own, so that nothing of it is seen outside and nothing stays.
  *
  * Each packet is also shown to the read-only copy of the program, which must say the same and leave
  * no trace: `lbctl flow lookup` rests on that.
@@ -20,6 +23,7 @@
 #include <unistd.h>
 
 #include "case.h"
+#include "program.h"
 #include "run_sweep.h"
 #include "state.h"
 
@@ -316,50 +320,110 @@ static void age_wait(void)
 		sleep(1);
 }
 
+/* ---- which cases are run, and what they reach ---- */
+
+static const char
+	*program;     /* in the place of the one that was built; then the first failure ends */
+static char **topics; /* NULL at the end; none: all */
+static bool reached[LB_VERDICT_COUNT];
+
+static bool topic_wanted(const char *topic)
+{
+	bool wanted = !*topics;
+
+	for (char **t = topics; *t; t++)
+		wanted |= !strcmp(*t, topic);
+	return wanted;
+}
+
+static bool world_wanted(bool forget)
+{
+	bool wanted = !forget && topic_wanted("sweep");
+
+	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
+		wanted |= lists[l]->forgetful == forget && topic_wanted(lists[l]->topic);
+	return wanted;
+}
+
+/* Returns how many failed. */
+static unsigned int list_run(const struct maps *maps, const struct case_list *list,
+			     unsigned int *number)
+{
+	unsigned int failed = 0;
+
+	for (size_t c = 0; c < list->count && !(failed && program); c++) {
+		const struct packet_case *row = &list->cases[c];
+		bool good;
+
+		reached[row->verdict] = true;
+		if (!metadata_allowed(maps->dp, row->metadata)) {
+			printf("# left out, for this kernel knows no such metadata: %s\n",
+			       row->name);
+			continue;
+		}
+		good = case_run(maps, row);
+		failed += !good;
+		printf("%sok %u - %s: %s\n", good ? "" : "not ", ++*number, list->topic, row->name);
+	}
+	return failed;
+}
+
 /* All cases of one world. Returns how many failed. */
 static unsigned int world_run(const char *pin_dir, bool forget, unsigned int *number)
 {
 	const struct lb_settings *settings = forget ? &world_settings_forgetful : &world_settings;
 	struct fault fault;
-	struct dataplane *dp = dataplane_create(pin_dir, settings, &fault);
+	struct dataplane *dp;
 	struct maps maps;
 	unsigned int failed = 0;
 
-	if (!dp)
-		exit(fault_print(&fault, "packet"));
+	if (!world_wanted(forget))
+		return 0;
+	dp = dataplane_create(pin_dir, settings, &fault);
+	if (!dp) {
+		fault_print(&fault, "packet");
+		exit(2);
+	}
 	world_create(dp);
 	maps_open(&maps, dp, pin_dir);
-	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
-		for (size_t c = 0; lists[l]->forgetful == forget && c < lists[l]->count; c++) {
-			const struct packet_case *row = &lists[l]->cases[c];
-			bool good;
-
-			if (!metadata_allowed(dp, row->metadata)) {
-				printf("# left out, for this kernel knows no such metadata: %s\n",
-				       row->name);
-				continue;
-			}
-			good = case_run(&maps, row);
-			failed += !good;
-			printf("%sok %u - %s: %s\n", good ? "" : "not ", ++*number, lists[l]->topic,
-			       row->name);
-		}
-	}
-	if (!forget)
+	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]) && !(failed && program); l++)
+		if (lists[l]->forgetful == forget && topic_wanted(lists[l]->topic))
+			failed += list_run(&maps, lists[l], number);
+	if (!forget && topic_wanted("sweep") && !(failed && program))
 		failed += sweeps_run(&maps, number);
 	maps_close(&maps);
 	dataplane_close(dp);
 	return failed;
 }
 
-int main(void)
+static unsigned int verdicts_check(unsigned int *number)
+{
+	unsigned int failed = 0;
+
+	for (int v = LB_CONTINUE + 1; v < LB_VERDICT_COUNT; v++) {
+		failed += !reached[v];
+		printf("%sok %u - a case reaches %s\n", reached[v] ? "" : "not ", ++*number,
+		       dataplane_verdict_name((uint32_t)v));
+	}
+	return failed;
+}
+
+int main(int argc, char **argv)
 {
 	unsigned int number = 0, failed;
 
+	topics = argv + 1;
+	if (argc > 2 && !strcmp(argv[1], "--program")) {
+		program = argv[2];
+		topics += 2;
+		program_replace(program);
+	}
 	namespaces_enter();
 	age_wait();
 	failed = world_run(PIN_DIR, false, &number);
 	failed += world_run(PIN_DIR_FORGETFUL, true, &number);
+	if (!*topics)
+		failed += verdicts_check(&number);
 	printf("1..%u\n", number);
 	return failed ? 1 : 0;
 }

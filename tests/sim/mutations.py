@@ -11,65 +11,20 @@ program that it names is compiled against them: it has to fail. First the same p
 pass with the sources as they are, with the same arguments. Speaks TAP.
 """
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from mutate import change_sources, read_mutations, tell
+
 SOURCES = ["bpf", "user", "tests/host", "tests/sim"]
 LINKED = ["user/slots.c", "user/maglev.c", "user/siphash.c"]
 SECONDS = 120  # for one program, on a machine that is busy
-
-
-@dataclass
-class Mutation:
-    clause: str
-    test: list = None  # program and arguments
-    changes: list = field(default_factory=list)  # of [file, lines out, lines in]
-
-
-def read_mutations(path):
-    """Blocks as described in mutations.txt itself."""
-    mutations = []
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            line = line.rstrip("\n")
-            if not line or line.startswith("#"):
-                continue
-            if line.startswith("clause: "):
-                mutations.append(Mutation(line[8:]))
-            elif line.startswith("seen by: "):
-                mutations[-1].test = line[9:].split()
-            elif line.startswith("file: "):
-                mutations[-1].changes.append([line[6:], [], []])
-            elif line[0] in "-+":
-                # A line to take out after one to put in begins another place in the file.
-                change = mutations[-1].changes[-1]
-                if line[0] == "-" and change[2]:
-                    change = [change[0], [], []]
-                    mutations[-1].changes.append(change)
-                change[1 if line[0] == "-" else 2].append(line[1:].strip())
-            else:
-                sys.exit(f"{path}:{number}: neither a heading nor a line to change")
-    return mutations
-
-
-def change_file(path, out, into):
-    """Replaces the lines, whatever their indentation; they have to be there exactly once."""
-    with open(path, encoding="utf-8") as source:
-        text = source.read()
-    pattern = r"^[ \t]*" + r"\n[ \t]*".join(re.escape(line) for line in out) + r"$"
-    found = len(re.findall(pattern, text, re.MULTILINE))
-    if found != 1:
-        raise ValueError(f"{os.path.basename(path)} has {found} times: {' '.join(out)}")
-    new = "\n".join(into)
-    with open(path, "w", encoding="utf-8") as source:
-        source.write(re.sub(pattern, lambda _: new, text, flags=re.MULTILINE))
 
 
 def copy_sources(to):
@@ -100,8 +55,7 @@ def try_mutation(mutation):
         program = os.path.join(sources, "program")
         try:
             copy_sources(sources)
-            for path, out, into in mutation.changes:
-                change_file(os.path.join(sources, path), out, into)
+            change_sources(mutation, sources)
             compile_program(mutation.test[0], sources, program)
             status, said = run_program(program, mutation.test[1:])
         except ValueError as error:
@@ -125,20 +79,10 @@ def main():
     if sys.argv[2:]:
         mutations = [m for m in mutations if any(word in m.clause for word in sys.argv[2:])]
     tests = sorted({tuple(mutation.test) for mutation in mutations})
-    print(f"1..{len(tests) + len(mutations)}")
-    with ThreadPoolExecutor(2) as pool:
-        unchanged = [pool.submit(try_unchanged, sys.argv[1], list(test)) for test in tests]
-        mutated = [pool.submit(try_mutation, mutation) for mutation in mutations]
-        names = ["unchanged: " + " ".join(test) for test in tests]
-        names += ["without: " + mutation.clause for mutation in mutations]
-        bad = 0
-        for number, (name, future) in enumerate(zip(names, unchanged + mutated), 1):
-            wrong = future.result()
-            bad += wrong is not None
-            print(f"{'ok' if wrong is None else 'not ok'} {number} {name}", flush=True)
-            if wrong is not None:
-                print("\n".join("# " + line for line in wrong.splitlines()), flush=True)
-    return 1 if bad else 0
+    return tell(
+        [("unchanged: " + " ".join(t), lambda t=t: try_unchanged(sys.argv[1], list(t))) for t in tests]
+        + [("without: " + m.clause, lambda m=m: try_mutation(m)) for m in mutations]
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""
+Makes the packet program wrong in one way after another, and sees that a packet case notices.
+
+  mutations.py PACKET [WORD...]    all of mutations.txt, or those whose clause has one of the words;
+                                   PACKET is the program that runs the cases
+
+The sources of the packet program are copied to a directory of their own, changed there as
+mutations.txt says (tests/mutate.py) and compiled; the kernel has to take what comes of it, and a case
+of the topic that is named there has to fail. First, all those have to pass with the sources as they
+are. Speaks TAP. Root.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from mutate import change_sources, read_mutations, tell
+
+SECONDS = 120  # for one program, on a machine that is busy
+MULTIARCH = subprocess.run(
+    ["gcc", "-print-multiarch"], capture_output=True, text=True, check=True
+).stdout.strip()
+
+
+def compile_program(sources, program):
+    command = ["clang", "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-w"]
+    command += [f"-I/usr/include/{MULTIARCH}", "-c", "bpf/lb.bpf.c", "-o", program]
+    subprocess.run(command, cwd=sources, check=True, capture_output=True, text=True)
+
+
+def run_cases(packet, program, topics):
+    """None if all pass, else the first line of a case that did not; raises what prevented it."""
+    done = subprocess.run(
+        [packet, "--program", program] + topics, capture_output=True, text=True, timeout=SECONDS
+    )
+    failed = [line for line in done.stdout.splitlines() if line.startswith("not ok")]
+    if done.returncode == 0 and not failed:
+        return None
+    if done.returncode != 1 or not failed:
+        raise RuntimeError(f"no case was judged (status {done.returncode}):\n{done.stderr}")
+    return failed[0]
+
+
+def try_sources(packet, changes, topics):
+    """What run_cases says of the sources with the changes made."""
+    with tempfile.TemporaryDirectory(prefix="limpet-mutation-") as sources:
+        program = os.path.join(sources, "lb.bpf.o")
+        shutil.copytree(os.path.join(ROOT, "bpf"), os.path.join(sources, "bpf"))
+        if changes:
+            change_sources(changes, sources)
+        compile_program(sources, program)
+        return run_cases(packet, program, topics)
+
+
+def judge(packet, mutation, topics):
+    """None, or what is wrong."""
+    try:
+        noticed = try_sources(packet, mutation, topics)
+    except (ValueError, RuntimeError) as error:
+        return str(error)
+    except subprocess.CalledProcessError as error:
+        return error.stderr
+    except subprocess.TimeoutExpired:
+        return f"it took longer than {SECONDS} s"
+    if mutation:
+        return None if noticed else "no case of " + " ".join(topics) + " noticed"
+    return noticed
+
+
+def main():
+    packet = os.path.abspath(sys.argv[1])
+    mutations = read_mutations(os.path.join(HERE, "mutations.txt"))
+    if sys.argv[2:]:
+        mutations = [m for m in mutations if any(word in m.clause for word in sys.argv[2:])]
+    topics = sorted({topic for mutation in mutations for topic in mutation.test})
+    tests = [("unchanged: " + " ".join(topics), lambda: judge(packet, None, topics))]
+    for m in mutations:
+        tests.append(("changed: " + m.clause, lambda m=m: judge(packet, m, m.test)))
+    return tell(tests)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
