@@ -21,6 +21,9 @@
 
 #include "maps.h"
 
+/* Not unrolled: the verifier walks a loop whose rounds look alike once. */
+#define LOOP_AS_IT_IS _Pragma("clang loop unroll(disable)")
+
 /* Set before load: siphash_expand of the installation's seed, LB_QUOTAS of its limits, and whether
  * this is the copy that explains (`lbctl flow lookup`) without counting or writing. */
 extern const volatile __u64 hash_keys[LB_HASH_KEYS];
@@ -28,7 +31,12 @@ extern const volatile __u32 quotas[LB_QUOTA_COUNT];
 extern const volatile bool read_only;
 #else
 #include "host_env.h"
+#define LOOP_AS_IT_IS
 #endif
+
+/* The compiler forgets what it read, and reads it again: to the verifier, which keeps no account of
+ * memory that a function was given a pointer to, ways that lead here are one way from here on. */
+#define READ_AGAIN() __asm__ volatile("" ::: "memory")
 
 /* A word that somebody else may store at any time: load it once, store it whole. */
 #define LOAD_ONCE(word)         (*(const volatile __typeof__(word) *)&(word))

@@ -12,9 +12,14 @@
 #include "parse.h"
 #include "pick.h"
 
+/* Where the IP header is. The mask says to the verifier that this is near. */
+static __always_inline void *forward_l3(void *data, const struct packet *packet)
+{
+	return data + (packet->l3_offset & 0x1f);
+}
+
 /* False if the frame is too short, which the verifier wants to hear. */
-static __always_inline bool forward_ethernet(void *data, void *end,
-					     const struct lb_backend *backend, __be16 proto)
+static __always_inline bool forward_macs(void *data, void *end, const struct lb_backend *backend)
 {
 	struct ethhdr *ethernet = data;
 
@@ -22,7 +27,32 @@ static __always_inline bool forward_ethernet(void *data, void *end,
 		return false;
 	__builtin_memcpy(ethernet->h_dest, backend->destination_mac, ETH_ALEN);
 	__builtin_memcpy(ethernet->h_source, backend->source_mac, ETH_ALEN);
-	ethernet->h_proto = proto;
+	return true;
+}
+
+/* The whole link header of a frame that begins elsewhere now: VLAN tags stay where they were, in
+ * front of the type. */
+static __always_inline bool forward_link(void *data, void *end, const struct packet *packet,
+					 const struct lb_backend *backend, __be16 type)
+{
+	struct ethhdr *ethernet = data;
+	__u32 *tags = data + offsetof(struct ethhdr, h_proto);
+
+	if (!forward_macs(data, end, backend))
+		return false;
+	if (packet->l3_offset == sizeof(*ethernet)) {
+		ethernet->h_proto = type;
+		return true;
+	}
+	if ((void *)(tags + VLAN_TAGS_MAX) + sizeof(type) > end)
+		return false;
+	tags[0] = packet->tags[0];
+	if (packet->l3_offset == sizeof(*ethernet) + sizeof(struct vlan_tag)) {
+		*(__be16 *)(tags + 1) = type;
+	} else {
+		tags[1] = packet->tags[1];
+		*(__be16 *)(tags + 2) = type;
+	}
 	return true;
 }
 
@@ -30,7 +60,8 @@ static __always_inline bool forward_ethernet(void *data, void *end,
  * Takes one from the inner TTL, as a router does that sends a packet into a tunnel (RFC 2003
  * section 3.1, RFC 2473 section 3.1), and notes what the outer header is to say.
  */
-static __always_inline enum lb_verdict forward_inner_ipv4(void *l3, void *end, struct inner *inner)
+static __always_inline enum lb_verdict
+forward_inner_ipv4(void *l3, void *end, const struct packet *packet, struct inner *inner)
 {
 	struct iphdr *ip = l3;
 	__u32 check;
@@ -41,6 +72,10 @@ static __always_inline enum lb_verdict forward_inner_ipv4(void *l3, void *end, s
 		return LB_DROP_TTL;
 	inner->proto = IPPROTO_IPIP;
 	inner->id_and_df = ((__be32 *)ip)[1] & bpf_htonl(0xffff0000 | IPV4_DF);
+	/* Fragments have one number, but are a packet each in the tunnel. */
+	if (packet->part != PACKET_WHOLE)
+		inner->id_and_df ^=
+			bpf_htonl((__u32)(bpf_ntohs(ip->frag_off) & IPV4_OFFSET_MASK) << 16);
 	/* RFC 1141: the sum of 16-bit words falls by 0x0100, so the checksum grows by it. */
 	check = ip->check + (__u32)bpf_htons(0x0100);
 	ip->check = check + (check >= 0xffff);
@@ -69,33 +104,32 @@ static __always_inline enum lb_verdict forward_ipip(struct xdp_md *ctx, const st
 {
 	struct inner inner = {.length = packet->l3_length, .traffic_class = packet->traffic_class};
 	void *end = (void *)(long)ctx->data_end;
-	void *l3 = (void *)(long)ctx->data + sizeof(struct ethhdr);
+	void *l3 = forward_l3((void *)(long)ctx->data, packet);
 	enum lb_verdict verdict;
 	void *data;
 
 	if (backend->mtu && packet->l3_length + outer > backend->mtu)
 		return LB_DROP_TOO_BIG;
-	verdict = packet->family == 4 ? forward_inner_ipv4(l3, end, &inner)
+	verdict = packet->family == 4 ? forward_inner_ipv4(l3, end, packet, &inner)
 				      : forward_inner_ipv6(l3, end, &inner);
 	if (verdict != LB_CONTINUE)
 		return verdict;
 
-	/* The new Ethernet header comes to lie before the outer header, over the old one's place.
-	 */
+	/* The new link header comes to lie before the outer header, over the old one's place. */
 	if (bpf_xdp_adjust_head(ctx, -(int)outer))
 		return LB_DROP_NO_ROOM;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	l3 = data + sizeof(struct ethhdr);
+	l3 = forward_l3(data, packet);
 	if (l3 + outer > end)
 		return LB_DROP_INTERNAL;
 	if (outer == sizeof(struct iphdr))
 		encap_ipv4(l3, backend, &inner, choice->entropy);
 	else
 		encap_ipv6(l3, backend, &inner, choice->entropy);
-	if (!forward_ethernet(data, end, backend,
-			      outer == sizeof(struct iphdr) ? bpf_htons(ETH_P_IP)
-							    : bpf_htons(ETH_P_IPV6)))
+	if (!forward_link(data, end, packet, backend,
+			  outer == sizeof(struct iphdr) ? bpf_htons(ETH_P_IP)
+							: bpf_htons(ETH_P_IPV6)))
 		return LB_DROP_INTERNAL;
 	return LB_FORWARDED;
 }
@@ -120,9 +154,9 @@ LB_VERIFIED_ALONE int forward_gue(struct xdp_md *ctx, const struct packet *packe
 		return LB_DROP_INTERNAL;
 	if (backend->mtu && packet->l3_length + room > backend->mtu)
 		return LB_DROP_TOO_BIG;
-	l3 = data + sizeof(struct ethhdr);
+	l3 = forward_l3(data, packet);
 	if (packet->family == 4) {
-		verdict = forward_inner_ipv4(l3, end, &inner);
+		verdict = forward_inner_ipv4(l3, end, packet, &inner);
 		summed = verdict == LB_CONTINUE && !four && inner_sum_ipv4(l3, end, &sum);
 	} else {
 		verdict = forward_inner_ipv6(l3, end, &inner);
@@ -138,7 +172,7 @@ LB_VERIFIED_ALONE int forward_gue(struct xdp_md *ctx, const struct packet *packe
 		return LB_DROP_NO_ROOM;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	l3 = data + sizeof(struct ethhdr);
+	l3 = forward_l3(data, packet);
 	if (l3 + sizeof(struct ipv6hdr) + sizeof(struct udphdr) > end)
 		return LB_DROP_INTERNAL;
 	if (four) {
@@ -150,21 +184,18 @@ LB_VERIFIED_ALONE int forward_gue(struct xdp_md *ctx, const struct packet *packe
 		if (summed)
 			encap_gue_check(l3 + sizeof(struct ipv6hdr), l3, sum);
 	}
-	return forward_ethernet(data, end, backend,
-				four ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6))
+	return forward_link(data, end, packet, backend,
+			    four ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6))
 		       ? LB_FORWARDED
 		       : LB_DROP_INTERNAL;
 }
 
-static __always_inline enum lb_verdict forward_l2(struct xdp_md *ctx, const struct packet *packet,
+static __always_inline enum lb_verdict forward_l2(struct xdp_md *ctx,
 						  const struct lb_backend *backend)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
-	return forward_ethernet(data, end, backend,
-				packet->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6))
-		       ? LB_FORWARDED
-		       : LB_DROP_INTERNAL;
+	return forward_macs(data, end, backend) ? LB_FORWARDED : LB_DROP_INTERNAL;
 }
 
 static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct packet *packet,
@@ -177,7 +208,7 @@ static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct 
 	case LB_FORWARD_IPIP_V6:
 		return forward_ipip(ctx, packet, backend, choice, sizeof(struct ipv6hdr));
 	case LB_FORWARD_L2:
-		return forward_l2(ctx, packet, backend);
+		return forward_l2(ctx, backend);
 	case LB_FORWARD_GUE_V4:
 		return forward_gue(ctx, packet, choice->index, choice->entropy,
 				   sizeof(struct iphdr));

@@ -2,8 +2,8 @@
 /*
  * The packet's way. Start reading here.
  *
- *   parse ----> service ----> pick ----> forward
- *   parse.h     service.h     pick.h     forward.h
+ *   arrive ---> service ----> pick ----> forward
+ *   arrive.h    service.h     pick.h     forward.h
  *   bytes to    flow to       flow to    a new MAC or a new
  *   flow        pool          backend    outer header
  *
@@ -15,6 +15,7 @@
  * (per-CPU array). Where the pool remembers clients: clients (hash), slot_times (array). Where the
  * slot is changed or the pool tracks every flow: flows (hash), and births (hash) if that has none.
  */
+#include "arrive.h"
 #include "env.h"
 #include "forward.h"
 #include "parse.h"
@@ -30,21 +31,16 @@ struct way {
 	struct lb_service *service;
 	struct lb_backend *backend;
 	struct choice choice;
-	__u32 frame_length;
 };
 
 static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	enum lb_verdict verdict;
+	enum lb_verdict verdict = arrive(ctx, &way->packet);
 
-	way->frame_length = end - data;
-	verdict = parse(data, end, &way->packet);
 	if (verdict != LB_CONTINUE)
 		/* Malformed, in pieces or without ports: ours to judge only if it was for us. */
-		return !way->packet.family || service_owns_address(&way->packet)
-			       ? verdict
-			       : LB_PASS_NO_SERVICE;
+		return !way->packet.family || service_vip(&way->packet) ? verdict
+									: LB_PASS_NO_SERVICE;
 	verdict = service_lookup(&way->packet, &way->service);
 	if (verdict == LB_CONTINUE)
 		verdict = pick(&way->packet, way->service->pool, &way->choice, &way->backend);
@@ -66,14 +62,14 @@ static __always_inline void count_service(const struct way *way, bool forwarded)
 	counter->new_flows += way->packet.syn || way->choice.new_udp_flow;
 }
 
-static __always_inline void count_verdict(const struct way *way, __u32 verdict)
+static __always_inline void count_verdict(struct xdp_md *ctx, __u32 verdict)
 {
 	struct lb_verdict_counter *counter = bpf_map_lookup_elem(&verdicts, &verdict);
 
 	if (!counter)
 		return;
 	counter->packets++;
-	counter->bytes += way->frame_length;
+	counter->bytes += bpf_xdp_get_buff_len(ctx);
 }
 
 static __always_inline void explain(const struct way *way, enum lb_verdict verdict)
@@ -100,7 +96,7 @@ static __always_inline int leave(struct xdp_md *ctx, const struct way *way)
 	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int limpet(struct xdp_md *ctx)
 {
 	struct way way = {};
@@ -111,7 +107,7 @@ int limpet(struct xdp_md *ctx)
 	} else if (verdict == LB_FORWARDED) {
 		count_service(&way, true);
 	} else {
-		count_verdict(&way, verdict);
+		count_verdict(ctx, verdict);
 		if (way.service)
 			count_service(&way, false);
 	}

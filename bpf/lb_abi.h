@@ -41,12 +41,18 @@ enum lb_limit {
 	X(PASS_ICMP, PASS, "ICMP to a VIP: left to the kernel")                                    \
 	X(DROP_TRUNCATED, DROP, "the frame ends inside a header")                                  \
 	X(DROP_BAD_HEADER, DROP, "a length or version field contradicts the packet")               \
-	X(DROP_FRAGMENT, DROP, "a fragment to a VIP: not forwarded by this version")               \
+	X(DROP_FRAGMENT, DROP, "a fragment without its first one: that was not seen, or not yet")  \
 	X(DROP_NO_BACKEND, DROP, "the service's pool has no usable backend")                       \
 	X(DROP_TTL, DROP, "TTL or hop limit ran out at the balancer")                              \
 	X(DROP_TOO_BIG, DROP, "does not fit the path to the backend once encapsulated")            \
 	X(DROP_NO_ROOM, DROP, "the driver left no room for the outer header")                      \
-	X(DROP_INTERNAL, DROP, "maps contradict each other: a bug, please report it")
+	X(DROP_INTERNAL, DROP, "maps contradict each other: a bug, please report it")              \
+	X(DROP_BAD_FRAGMENT, DROP,                                                                 \
+	  "a fragment that cannot be: without the transport header that "                          \
+	  "belongs in it, or beyond the longest packet")                                           \
+	X(DROP_EXTENSION, DROP,                                                                    \
+	  "IPv6 extension headers that are not followed: too many, out of "                        \
+	  "order, or a route that goes on from here")
 
 enum lb_verdict {
 	LB_CONTINUE, /* not an end: the next stage goes on */
@@ -156,6 +162,35 @@ struct lb_control {
 	__u32 port_blocks; /* bit b: some listener has a block of 2^b ports */
 	__u32 unused;
 };
+
+/* What a fragment without ports goes by, where all services of a VIP and protocol share a pool that
+ * is keyed by source: a port of one of them. 0: nothing. */
+struct lb_vip {
+	__be16 tcp_port;
+	__be16 udp_port;
+};
+
+/* ---- fragment: what the first fragment of a packet tells of those behind it ---- */
+
+struct lb_fragment_key {
+	union lb_addr source;
+	union lb_addr destination;
+	__u32 identification; /* as it stands */
+	__u8 proto;           /* IPv4: what the header says. IPv6, where it does not count: 0 */
+	__u8 family;
+	__u8 zero[2];
+};
+
+struct lb_fragment {
+	__u32 seen;     /* tick of the first one */
+	__u32 sequence; /* TCP, host order */
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 proto;
+	__u8 zero[3];
+};
+
+enum { LB_FRAGMENTS = 16384 /* packets whose later fragments are awaited; the oldest give way */ };
 
 /* ---- pick: pool, slot, flow tables, clients ---- */
 
@@ -516,6 +551,9 @@ LB_ASSERT_SIZE(struct lb_service_key_v4, 8);
 LB_ASSERT_SIZE(struct lb_service_key_v6, 20);
 LB_ASSERT_SIZE(struct lb_service, 16);
 LB_ASSERT_SIZE(struct lb_control, 8);
+LB_ASSERT_SIZE(struct lb_vip, 4);
+LB_ASSERT_SIZE(struct lb_fragment_key, 40);
+LB_ASSERT_SIZE(struct lb_fragment, 16);
 LB_ASSERT_SIZE(struct lb_pool, 64);
 LB_ASSERT_OFFSET(struct lb_pool, mask_v6, 16);
 LB_ASSERT_OFFSET(struct lb_pool, idle_tcp, 32);

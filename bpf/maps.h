@@ -63,8 +63,19 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, union lb_addr);
-	__type(value, __u32);
+	__type(value, struct lb_vip);
 } vips SEC(".maps");
+
+/*
+ * Ports of packets that come in fragments, by the first one. The program writes and reads. The one
+ * table that evicts: what is lost is one packet, which its sender has to expect of the network.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LB_FRAGMENTS);
+	__type(key, struct lb_fragment_key);
+	__type(value, struct lb_fragment);
+} fragments SEC(".maps");
 
 /* lbd writes; the program reads for each packet of a service. Full: lbd refuses the pool. */
 struct {

@@ -71,8 +71,8 @@ static __always_inline enum lb_verdict service_lookup(const struct packet *packe
 	return *service ? LB_CONTINUE : LB_PASS_NO_SERVICE;
 }
 
-/* Whether a packet without a flow was for one of our VIPs. */
-static __always_inline bool service_owns_address(const struct packet *packet)
+/* What is known of the packet's destination, if that is one of our VIPs; or NULL. */
+static __always_inline const struct lb_vip *service_vip(const struct packet *packet)
 {
 	union lb_addr vip = {};
 
@@ -81,8 +81,8 @@ static __always_inline bool service_owns_address(const struct packet *packet)
 	else if (packet->family == 6)
 		vip = packet->flow.v6.destination;
 	else
-		return false;
-	return bpf_map_lookup_elem(&vips, &vip) != NULL;
+		return NULL;
+	return bpf_map_lookup_elem(&vips, &vip);
 }
 
 #endif

@@ -95,7 +95,7 @@ typedef void (*dataplane_listener_each)(void *context, const struct addr *vip, u
 int dataplane_listeners(struct dataplane *dp, dataplane_listener_each each, void *context);
 
 /* The set of all VIPs, whatever the port. */
-int dataplane_vip_put(struct dataplane *dp, const struct addr *vip);
+int dataplane_vip_put(struct dataplane *dp, const struct addr *vip, const struct lb_vip *value);
 int dataplane_vip_del(struct dataplane *dp, const struct addr *vip);
 typedef void (*dataplane_vip_each)(void *context, const struct addr *vip);
 int dataplane_vips(struct dataplane *dp, dataplane_vip_each each, void *context);

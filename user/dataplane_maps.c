@@ -288,11 +288,9 @@ int dataplane_listeners(struct dataplane *dp, dataplane_listener_each each, void
 	return keys_walk(walk.fd, &key, sizeof(key.v6), listener_v6, &walk);
 }
 
-int dataplane_vip_put(struct dataplane *dp, const struct addr *vip)
+int dataplane_vip_put(struct dataplane *dp, const struct addr *vip, const struct lb_vip *value)
 {
-	const uint32_t one = 1;
-
-	return element_put(dp->fds[MAP_vips], &vip->ip, &one);
+	return element_put(dp->fds[MAP_vips], &vip->ip, value);
 }
 
 int dataplane_vip_del(struct dataplane *dp, const struct addr *vip)

@@ -61,6 +61,7 @@ struct publish {
 	struct held_backend *backends; /* [limits.backends + 1] */
 	struct held_service *services; /* [limits.services + 1] */
 	struct held_listeners listeners;
+	uint64_t vips_inputs; /* hash of what the VIPs' values were made from; 0: not known */
 	struct extents slot_runs;
 	struct extents time_runs; /* of slot_times: one for each pool, for as long as its size */
 	struct extents counter_runs;

@@ -3,6 +3,7 @@
  * publish_service: listeners (a service's ports as aligned blocks, see struct lb_service_key_v4)
  * and the set of VIPs.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,92 @@ static void vips_remove(struct publish *publish, const struct held_listeners *wa
 	free(list.items);
 }
 
+/* What a run of listeners, of one VIP and protocol, has in common: a port of it, if it takes all
+ * packets to one pool by their source alone; or 0. */
+static uint16_t run_fragment_port(const struct publish *publish, const struct held_listener *run,
+				  size_t count)
+{
+	const struct lb_pool *pools = dataplane_pools(publish->dp);
+	/* Of a block that begins with port 0, another one. */
+	uint16_t port = run->block.port || !run->block.bits ? run->block.port : 1;
+
+	for (size_t i = 0; i < count; i++) {
+		if (run[i].value.pool != run->value.pool ||
+		    !(pools[run[i].value.pool].flags & LB_POOL_SOURCE))
+			return 0;
+	}
+	return port;
+}
+
+static size_t run_length(const struct held_listeners *list, size_t from, bool any_proto)
+{
+	const struct held_listener *first = &list->items[from];
+	size_t count = 1;
+
+	while (from + count < list->count &&
+	       addr_equal(&list->items[from + count].vip, &first->vip) &&
+	       (any_proto || list->items[from + count].proto == first->proto))
+		count++;
+	return count;
+}
+
+/* `from`: the first listener of the VIP in an ordered list, of `count`. */
+static struct lb_vip vip_value(const struct publish *publish, const struct held_listeners *list,
+			       size_t from, size_t count)
+{
+	struct lb_vip value = {0};
+
+	for (size_t at = from, length; at < from + count; at += length) {
+		uint16_t port;
+
+		length = run_length(list, at, false);
+		port = htons(run_fragment_port(publish, &list->items[at], length));
+		if (list->items[at].proto == IPPROTO_TCP)
+			value.tcp_port = port;
+		else
+			value.udp_port = port;
+	}
+	return value;
+}
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+{
+	const uint8_t *byte = bytes;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ byte[i]) * 0x100000001b3ULL; /* FNV-1a */
+	return hash;
+}
+
+/* Writes the values of all VIPs where `write`. Returns a hash of them. */
+static uint64_t vips_put(struct publish *publish, const struct held_listeners *wanted, bool write)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0, count; i < wanted->count; i += count) {
+		struct lb_vip value;
+		int rc;
+
+		count = run_length(wanted, i, true);
+		value = vip_value(publish, wanted, i, count);
+		hash = mix(mix(hash, &wanted->items[i].vip.ip, sizeof(union lb_addr)), &value,
+			   sizeof(value));
+		rc = write ? dataplane_vip_put(publish->dp, &wanted->items[i].vip, &value) : 0;
+		if (rc < 0) {
+			fail_listener(publish, &wanted->items[i], "adding its address", -rc);
+			return 0;
+		}
+	}
+	return hash;
+}
+
+/* Before the listeners, so that no packet of theirs meets an address that is not known. */
+static void publish_vips(struct publish *publish, const struct held_listeners *wanted)
+{
+	if (vips_put(publish, wanted, false) != publish->vips_inputs)
+		publish->vips_inputs = vips_put(publish, wanted, true);
+}
+
 void publish_services_remove(struct publish *publish, const struct model *model)
 {
 	struct held_listeners wanted = {0};
@@ -230,6 +317,7 @@ void publish_services_add(struct publish *publish, const struct model *model)
 	if (listeners_wanted(publish, model, &wanted) < 0)
 		goto out;
 	widths_store(publish, listeners_widths(&publish->listeners) | listeners_widths(&wanted));
+	publish_vips(publish, &wanted);
 	for (size_t i = 0; i < wanted.count; i++) {
 		const struct held_listener *item = &wanted.items[i];
 		const struct held_listener *held = listeners_find(&publish->listeners, item);
@@ -237,10 +325,8 @@ void publish_services_add(struct publish *publish, const struct model *model)
 
 		if (held && listener_same(held, item))
 			continue;
-		rc = dataplane_vip_put(publish->dp, &item->vip);
-		if (rc == 0)
-			rc = dataplane_listener_put(publish->dp, &item->vip, item->proto,
-						    &item->block, &item->value);
+		rc = dataplane_listener_put(publish->dp, &item->vip, item->proto, &item->block,
+					    &item->value);
 		if (rc < 0)
 			fail_listener(publish, item, "adding it", -rc);
 		changed = true;

@@ -112,7 +112,7 @@ static int service_write(struct dataplane *dp, enum balancer_pool kind, uint8_t 
 	pool->idle_tcp = pool->idle_udp = pool->idle_closing = NEVER;
 	pool->table = LB_TABLE(first_slot, BALANCER_TABLE_SIZE);
 	dataplane_control(dp)->port_blocks |= 1U << block.bits;
-	err = dataplane_vip_put(dp, &vip);
+	err = dataplane_vip_put(dp, &vip, &(struct lb_vip){});
 	return err ? err : dataplane_listener_put(dp, &vip, IPPROTO_TCP, &block, &service);
 }
 

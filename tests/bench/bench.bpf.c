@@ -143,13 +143,13 @@ static __always_inline void count(bool good)
 
 /* ---- around the program that is measured ---- */
 
-SEC("xdp")
+SEC("xdp.frags")
 int generate(struct xdp_md *ctx)
 {
 	return write_packet(ctx) ? XDP_TX : XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int sink(struct xdp_md *ctx)
 {
 	count(looks_right(ctx));
@@ -174,7 +174,7 @@ static __attribute__((noinline)) int call_under_test(struct xdp_md *ctx)
 	return none;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int loop(struct xdp_md *ctx)
 {
 	long size = traffic.family == 4 ? BENCH_FRAME_V4 : BENCH_FRAME_V6;
@@ -217,7 +217,7 @@ static __always_inline void macs_write(void *data, struct macs macs)
 	*(__u32 *)(data + 8) = macs.rest;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int reflect(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -252,13 +252,13 @@ static __always_inline int reflect_encap(struct xdp_md *ctx, __u32 outer, __be16
 	return XDP_TX;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int encap_v4(struct xdp_md *ctx)
 {
 	return reflect_encap(ctx, sizeof(struct iphdr), bpf_htons(ETH_P_IP));
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int encap_v6(struct xdp_md *ctx)
 {
 	return reflect_encap(ctx, sizeof(struct ipv6hdr), bpf_htons(ETH_P_IPV6));

@@ -178,6 +178,21 @@ static void put_ip6(uint8_t *at, const struct layer_ip6 *ip, const struct layer 
 	put_address(at + 24, AF_INET6, ip->dst);
 }
 
+static void put_ext6(uint8_t *at, const struct layer_ext6 *header, const struct layer *next,
+		     size_t size)
+{
+	bool auth = header->type == IPPROTO_AH, route = header->type == IPPROTO_ROUTING;
+
+	at[0] = (uint8_t)or_default(header->next, protocol(next, AF_INET6));
+	/* AH counts words, and two less. */
+	at[1] = (uint8_t)or_default(header->length, auth ? header->extra * 2 : header->extra);
+	if (auth)
+		return;
+	/* Segment routing; else a PadN option fills the rest. */
+	at[2] = route ? 4 : 1;
+	at[3] = (uint8_t)(route ? (size_t)header->segments : size - 4);
+}
+
 static void put_tcp(uint8_t *at, const struct layer_tcp *tcp)
 {
 	size_t size = 20 + 4 * (size_t)tcp->options;
@@ -207,8 +222,8 @@ static void put_layer(const struct layout *layout, int i, struct packet *out)
 		put_eth(at, &layer->eth, next);
 		break;
 	case LAYER_VLAN:
-		put16(at, (unsigned)layer->vlan);
-		put16(at + 2, ether_type(next));
+		put16(at, (unsigned)layer->vlan.id);
+		put16(at + 2, layer->vlan.type ? (unsigned)layer->vlan.type : ether_type(next));
 		break;
 	case LAYER_IP4:
 		put_ip4(at, &layer->ip4, next, left);
@@ -216,16 +231,13 @@ static void put_layer(const struct layout *layout, int i, struct packet *out)
 	case LAYER_IP6:
 		put_ip6(at, &layer->ip6, next, left - 40);
 		break;
-	case LAYER_EXT6: /* the rest is a PadN option */
-		at[0] = (uint8_t)protocol(next, AF_INET6);
-		at[1] = (uint8_t)layer->ext6.extra;
-		at[2] = 1;
-		at[3] = (uint8_t)(size - 4);
+	case LAYER_EXT6:
+		put_ext6(at, &layer->ext6, next, size);
 		break;
 	case LAYER_FRAG6:
-		at[0] = (uint8_t)protocol(next, AF_INET6);
+		at[0] = (uint8_t)or_default(layer->frag6.next, protocol(next, AF_INET6));
 		put16(at + 2, (unsigned)(layer->frag6.offset << 3 | layer->frag6.more));
-		put32(at + 4, 0x1a2b3c4d);
+		put32(at + 4, (uint32_t)or_default(layer->frag6.id, 0x1a2b3c4d));
 		break;
 	case LAYER_TCP:
 		put_tcp(at, &layer->tcp);
@@ -279,7 +291,9 @@ void packet_build(const struct layer *layers, struct packet *out)
 	}
 	layout.count = count;
 	out->size = layout.at[count];
-	out->l3_size = layout.l3_end > 14 ? layout.l3_end - 14 : 0;
+	for (int i = count - 1; i >= 0; i--)
+		if (is_ip(&layers[i]))
+			out->l3_size = layout.l3_end - layout.at[i];
 	if (out->size > sizeof(out->bytes))
 		errx(1, "packet case: %zu bytes are more than a test run takes", out->size);
 	for (int i = 0; i < count; i++)

@@ -18,8 +18,8 @@
 
 enum {
 	ZERO = -1,
-	PACKET_LAYERS_MAX = 8,
-	PACKET_SIZE_MAX = 3520, /* what BPF_PROG_TEST_RUN takes with 4 KiB pages */
+	PACKET_LAYERS_MAX = 12,
+	PACKET_SIZE_MAX = 9200, /* a jumbo frame, with what is put in front */
 	SEQUENCE = 0x11223344,
 };
 
@@ -68,13 +68,23 @@ struct layer_ip6 {
 };
 
 struct layer_ext6 {
-	int type;  /* 0 hop-by-hop, 43 routing, 60 destination options */
-	int extra; /* units of 8 bytes behind the first 8 */
+	int type;     /* 0 hop-by-hop, 43 routing, 51 authentication, 60 destination options */
+	int extra;    /* units of 8 bytes behind the first 8 */
+	int segments; /* left, of a routing header */
+	/* overrides */
+	int length, next;
 };
 
 struct layer_frag6 {
 	int offset; /* units of 8 bytes */
 	bool more;
+	int id;   /* left out: 0x1a2b3c4d */
+	int next; /* override */
+};
+
+struct layer_vlan {
+	int id;
+	int type; /* override: of what follows */
 };
 
 struct layer_tcp {
@@ -107,18 +117,18 @@ struct layer {
 		struct layer_tcp tcp;
 		struct layer_udp udp;
 		struct layer_icmp icmp;
-		int vlan;
+		struct layer_vlan vlan;
 		int bytes;
 	};
 };
 
 /* clang-format off */
 #define ETH(...)          {.kind = LAYER_ETH, .eth = {__VA_ARGS__}}
-#define VLAN(id)          {.kind = LAYER_VLAN, .vlan = (id)}
+#define VLAN(...)         {.kind = LAYER_VLAN, .vlan = {__VA_ARGS__}}
 #define IP4(s, d, ...)    {.kind = LAYER_IP4, .ip4 = {.src = s, .dst = d, ##__VA_ARGS__}}
 #define IP6(s, d, ...)    {.kind = LAYER_IP6, .ip6 = {.src = s, .dst = d, ##__VA_ARGS__}}
-#define EXT6(t, e)        {.kind = LAYER_EXT6, .ext6 = {.type = t, .extra = e}}
-#define FRAG6(o, m)       {.kind = LAYER_FRAG6, .frag6 = {.offset = o, .more = m}}
+#define EXT6(t, e, ...)   {.kind = LAYER_EXT6, .ext6 = {.type = t, .extra = e, ##__VA_ARGS__}}
+#define FRAG6(o, m, ...)  {.kind = LAYER_FRAG6, .frag6 = {.offset = o, .more = m, ##__VA_ARGS__}}
 #define TCP(s, d, ...)    {.kind = LAYER_TCP, .tcp = {.sport = s, .dport = d, ##__VA_ARGS__}}
 #define UDP(s, d, ...)    {.kind = LAYER_UDP, .udp = {.sport = s, .dport = d, ##__VA_ARGS__}}
 #define ICMP(t, c)        {.kind = LAYER_ICMP, .icmp = {.type = t, .code = c}}

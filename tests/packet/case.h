@@ -17,6 +17,7 @@
 enum {
 	CASE_FLOWS_MAX = 3,
 	CASE_CLIENTS_MAX = 2,
+	CASE_FRAGMENTS_MAX = 1,
 	CASE_TALLIES_MAX = 3,
 	NOW = -1, /* of a time: when the packet or the sweep comes; 0 is never, n is n ticks ago */
 };
@@ -60,8 +61,18 @@ struct case_client {
 	enum world_service pool; /* left out: that of the service */
 };
 
+/* What a first fragment left behind, between the addresses of the subject. */
+struct case_fragment {
+	uint32_t id;
+	int proto, sport, dport;
+	uint32_t sequence;
+	int age;
+};
+
 /* What is remembered, but for strangers. */
 struct case_state {
+	/* After: left out, those of before, for none is taken away. */
+	struct case_fragment fragments[CASE_FRAGMENTS_MAX];
 	struct case_flow flows[CASE_FLOWS_MAX];
 	struct case_client clients[CASE_CLIENTS_MAX];
 	struct case_times times; /* of the flow's slot; of all others, the same as before */
@@ -119,6 +130,9 @@ struct packet_case {
 		.owner = B_##to, .fallback = B_##other, ##__VA_ARGS__                              \
 	}
 
+#define FRAGMENT(number, of, from, to, ...)                                                        \
+	.fragments = {{.id = number, .proto = of, .sport = from, .dport = to, ##__VA_ARGS__}}
+
 struct case_list {
 	const char *topic;
 	const struct packet_case *cases;
@@ -141,6 +155,9 @@ extern const struct case_list affinity;      /* cases_pick.c */
 extern const struct case_list established;   /* cases_established.c */
 extern const struct case_list clients;       /* cases_clients.c */
 extern const struct case_list forgetful;     /* cases_forgetful.c */
+extern const struct case_list link_layer;    /* cases_link.c */
+extern const struct case_list extensions;    /* cases_extensions.c */
+extern const struct case_list fragments;     /* cases_fragments.c */
 
 /* What a sweep did to a table. */
 struct case_swept {

@@ -63,7 +63,7 @@ static const struct packet_case rows[] = {
 	 DROP(TRUNCATED)},
 	{.name = "an IPv6 packet that ends inside its fragment header",
 	 .in = {ETH(), IP6(CLIENT6, V6_S_IN6, .length = 4), FRAG6(0, true)}, .cut = {58, 61},
-	 DROP(FRAGMENT)},
+	 DROP(TRUNCATED)},
 
 	{.name = "Ethernet padding that ends early is nobody's loss",
 	 .in = {ETH(), IP4(CLIENT4, V4_S_L2), UDP(4000, 80), DATA(2), PAD(16)}, .cut = {44, 60},

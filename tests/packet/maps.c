@@ -33,6 +33,7 @@ void maps_open(struct maps *maps, struct dataplane *dp, const char *pin_dir)
 		for (int six = 0; six < 2; six++)
 			maps->fds[t][six] = pin_open(pin_dir, names[t][six]);
 	maps->usage_fd = pin_open(pin_dir, "usage");
+	maps->fragments_fd = pin_open(pin_dir, "fragments");
 }
 
 void maps_close(struct maps *maps)
@@ -41,10 +42,12 @@ void maps_close(struct maps *maps)
 		for (int six = 0; six < 2; six++)
 			close(maps->fds[t][six]);
 	close(maps->usage_fd);
+	close(maps->fragments_fd);
 }
 
 void maps_clear(const struct maps *maps)
 {
+	struct lb_fragment_key fragment;
 	union map_key key;
 
 	for (int t = 0; t < MAP_TABLES; t++)
@@ -52,6 +55,29 @@ void maps_clear(const struct maps *maps)
 			while (!bpf_map_get_next_key(maps->fds[t][six], NULL, &key))
 				if (bpf_map_delete_elem(maps->fds[t][six], &key))
 					err(1, "emptying %s", names[t][six]);
+	while (!bpf_map_get_next_key(maps->fragments_fd, NULL, &fragment))
+		if (bpf_map_delete_elem(maps->fragments_fd, &fragment))
+			err(1, "emptying fragments");
+}
+
+void maps_fragment_put(const struct maps *maps, const struct lb_fragment_key *key,
+		       const struct lb_fragment *value)
+{
+	if (bpf_map_update_elem(maps->fragments_fd, key, value, BPF_NOEXIST))
+		err(1, "making an entry in fragments");
+}
+
+void maps_fragments_walk(const struct maps *maps, maps_each_fragment each, void *context)
+{
+	struct lb_fragment_key key, *last = NULL;
+	struct lb_fragment value;
+
+	while (!bpf_map_get_next_key(maps->fragments_fd, last, &key)) {
+		if (bpf_map_lookup_elem(maps->fragments_fd, &key, &value))
+			err(1, "reading fragments");
+		each(context, &key, &value);
+		last = &key;
+	}
 }
 
 void maps_put(const struct maps *maps, enum map_table table, bool six, const union map_key *key,

@@ -30,7 +30,7 @@ union map_value {
 struct maps {
 	struct dataplane *dp;
 	int fds[MAP_TABLES][2]; /* IPv4, IPv6 */
-	int usage_fd;
+	int usage_fd, fragments_fd;
 };
 
 /* All of these end the process with a message if they fail. */
@@ -44,6 +44,12 @@ void maps_put(const struct maps *maps, enum map_table table, bool six, const uni
 typedef void (*maps_each)(void *context, enum map_table table, bool six, const union map_key *key,
 			  const union map_value *value);
 void maps_walk(const struct maps *maps, maps_each each, void *context);
+
+void maps_fragment_put(const struct maps *maps, const struct lb_fragment_key *key,
+		       const struct lb_fragment *value);
+typedef void (*maps_each_fragment)(void *context, const struct lb_fragment_key *key,
+				   const struct lb_fragment *value);
+void maps_fragments_walk(const struct maps *maps, maps_each_fragment each, void *context);
 
 /* What the entries that are there amount to, as the quotas count them. */
 struct lb_usage maps_count(const struct maps *maps);

@@ -34,8 +34,8 @@
 enum { METADATA_ALWAYS = 32 }; /* bytes of it that every kernel takes */
 
 static const struct case_list *const lists[] = {
-	&headers,  &truncated,   &listeners, &encapsulation, &gue,
-	&affinity, &established, &clients,   &forgetful,
+	&headers,     &truncated, &listeners, &encapsulation, &gue,        &affinity,
+	&established, &clients,   &forgetful, &link_layer,    &extensions, &fragments,
 };
 
 /* All that is counted. */
@@ -181,7 +181,11 @@ static uint32_t program_run(struct dataplane *dp, const struct packet_case *row,
 /* The flow that the packet is of, where it has one. */
 static struct subject subject_of(const struct packet_case *row)
 {
-	struct subject subject = {.service = row->service};
+	const struct case_fragment *first = &row->before.fragments[0];
+	struct subject subject = {.service = row->service,
+				  .proto = first->proto,
+				  .sport = first->sport,
+				  .dport = first->dport};
 
 	for (int i = 0; i < PACKET_LAYERS_MAX; i++) {
 		const struct layer *layer = &row->in[i];

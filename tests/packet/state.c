@@ -110,7 +110,46 @@ static bool client_key(const struct state *state, const char *src, enum world_se
 	return true;
 }
 
+static void fragment_key(const struct state *state, const struct case_fragment *fragment,
+			 struct lb_fragment_key *key)
+{
+	const struct subject *subject = state->subject;
+
+	memset(key, 0, sizeof(*key));
+	if (inet_pton(AF_INET, subject->src, &key->source) == 1 &&
+	    inet_pton(AF_INET, subject->dst, &key->destination) == 1) {
+		key->family = 4;
+		key->proto = (uint8_t)fragment->proto;
+		key->identification = htons((uint16_t)fragment->id);
+		return;
+	}
+	if (inet_pton(AF_INET6, subject->src, &key->source) != 1 ||
+	    inet_pton(AF_INET6, subject->dst, &key->destination) != 1)
+		errx(1, "packet case %s: bad addresses in a fragment", state->name);
+	key->family = 6;
+	key->identification = htonl(fragment->id);
+}
+
+static struct lb_fragment fragment_value(const struct state *state,
+					 const struct case_fragment *fragment)
+{
+	return (struct lb_fragment){.seen = state->tick - (uint32_t)fragment->age,
+				    .sequence = fragment->sequence,
+				    .source_port = htons((uint16_t)fragment->sport),
+				    .destination_port = htons((uint16_t)fragment->dport),
+				    .proto = (uint8_t)fragment->proto};
+}
+
 /* ---- before ---- */
+
+static void fragment_put(const struct state *state, const struct case_fragment *fragment)
+{
+	struct lb_fragment_key key;
+	struct lb_fragment value = fragment_value(state, fragment);
+
+	fragment_key(state, fragment, &key);
+	maps_fragment_put(state->maps, &key, &value);
+}
 
 static void flow_put(const struct state *state, const struct case_flow *flow)
 {
@@ -190,6 +229,8 @@ void state_prepare(struct state *state, unsigned full)
 		flow_put(state, &before->flows[i]);
 	for (int i = 0; i < CASE_CLIENTS_MAX && before->clients[i].owner; i++)
 		client_put(state, &before->clients[i]);
+	for (int i = 0; i < CASE_FRAGMENTS_MAX && before->fragments[i].proto; i++)
+		fragment_put(state, &before->fragments[i]);
 	strangers_put(state, full);
 	use = maps_count(state->maps);
 	maps_usage_put(state->maps, &use);
@@ -252,7 +293,8 @@ struct check {
 	const struct state *state;
 	const struct case_state *expected;
 	const char *what;
-	bool flows_found[CASE_FLOWS_MAX], clients_found[CASE_CLIENTS_MAX];
+	bool flows_found[CASE_FLOWS_MAX], clients_found[CASE_CLIENTS_MAX],
+		fragments_found[CASE_FRAGMENTS_MAX];
 	int strangers;
 	bool good;
 };
@@ -397,6 +439,52 @@ static void check_missing(struct check *check)
 	}
 }
 
+static const struct case_fragment *fragments_of(const struct check *check)
+{
+	const struct case_fragment *after = check->expected->fragments;
+
+	return after->proto ? after : check->state->before->fragments;
+}
+
+static void check_fragment(void *context, const struct lb_fragment_key *key,
+			   const struct lb_fragment *value)
+{
+	struct check *check = context;
+	const struct case_fragment *want = fragments_of(check);
+
+	for (int i = 0; i < CASE_FRAGMENTS_MAX && want[i].proto; i++) {
+		struct lb_fragment wanted = fragment_value(check->state, &want[i]);
+		struct lb_fragment_key wanted_key;
+
+		fragment_key(check->state, &want[i], &wanted_key);
+		if (memcmp(&wanted_key, key, sizeof(wanted_key)) != 0 ||
+		    !seen_matches(check->state, value->seen, want[i].age, false))
+			continue;
+		wanted.seen = value->seen;
+		if (memcmp(&wanted, value, sizeof(wanted)) != 0)
+			continue;
+		check->fragments_found[i] = true;
+		return;
+	}
+	printf("#   %s: unexpected fragment: protocol %u, ports %u to %u, sequence %u\n",
+	       check->what, value->proto, ntohs(value->source_port), ntohs(value->destination_port),
+	       value->sequence);
+	check->good = false;
+}
+
+static void check_fragments(struct check *check)
+{
+	const struct case_fragment *want = fragments_of(check);
+
+	maps_fragments_walk(check->state->maps, check_fragment, check);
+	for (int i = 0; i < CASE_FRAGMENTS_MAX && want[i].proto; i++) {
+		if (check->fragments_found[i])
+			continue;
+		printf("#   %s: no fragment %u\n", check->what, want[i].id);
+		check->good = false;
+	}
+}
+
 static void check_usage(struct check *check)
 {
 	const struct lb_usage *said = dataplane_usage(check->state->maps->dp);
@@ -441,6 +529,7 @@ bool state_check(const struct state *state, const struct case_state *expected, u
 
 	maps_walk(state->maps, check_entry, &check);
 	check_missing(&check);
+	check_fragments(&check);
 	check_usage(&check);
 	check_times(&check, slot);
 	return check.good;

@@ -209,6 +209,7 @@ static void listener_create(struct dataplane *dp, uint32_t index, const char *vi
 				     .counter_base = world_counter(index, NOBODY)};
 	struct endpoint endpoint = {.proto = proto, .port_first = first, .port_last = last};
 	struct port_block blocks[PORT_BLOCKS_MAX];
+	struct lb_vip value = {0};
 	int count;
 
 	if (addr_parse(vip, &endpoint.addr, NULL))
@@ -219,7 +220,9 @@ static void listener_create(struct dataplane *dp, uint32_t index, const char *vi
 			errx(1, "world: cannot make a listener at %s", vip);
 		dataplane_control(dp)->port_blocks |= 1U << blocks[i].bits;
 	}
-	if (dataplane_vip_put(dp, &endpoint.addr))
+	if (pool_rows[index].flags & LB_POOL_SOURCE)
+		value.tcp_port = value.udp_port = htons(first);
+	if (dataplane_vip_put(dp, &endpoint.addr, &value))
 		errx(1, "world: cannot make VIP %s", vip);
 }
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * arrive: whose flow a frame belongs to. The common packet costs parse_common; for all else there
+ * is one function, verified alone, that may take its time.
+ */
+#ifndef LB_ARRIVE_H
+#define LB_ARRIVE_H
+
+#include "env.h"
+#include "fragment.h"
+#include "parse.h"
+
+LB_VERIFIED_ALONE int arrive_rare(struct xdp_md *ctx, struct packet *packet)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	enum lb_verdict verdict;
+
+	if (!packet)
+		return LB_DROP_INTERNAL;
+	verdict = parse_rare(data, end, bpf_xdp_get_buff_len(ctx), packet);
+	if (verdict == LB_CONTINUE && packet->part != PACKET_WHOLE)
+		verdict = fragment_follow(packet);
+	return verdict;
+}
+
+/* Any verdict but LB_CONTINUE speaks of a packet that has no flow: see parse_rare. */
+static __always_inline enum lb_verdict arrive(struct xdp_md *ctx, struct packet *packet)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	int verdict;
+
+	if (parse_common(data, end, packet))
+		return LB_CONTINUE;
+	verdict = arrive_rare(ctx, packet);
+	/* The verifier takes any number for possible. */
+	return verdict == LB_FORWARDED ? LB_DROP_INTERNAL : verdict;
+}
+
+#endif
