@@ -170,6 +170,13 @@ $(BUILD)/tests/bench: $(patsubst %.c,$(BUILD)/obj/%.o,$(BENCH_SRC)) $(BUILD)/lib
 	$(SAY) LINK $@
 	$(LINK)
 
+# The program is replaced while packets pass.
+$(BUILD)/tests/replace: $(patsubst %,$(BUILD)/obj/tests/%.o,replace/replace control/rows \
+		bench/lane bench/balancer) $(BUILD)/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
 # The controller at its full size.
 $(BUILD)/tests/control: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/control/*.c)) $(BUILD)/liblimpet.a
 	@mkdir -p $(dir $@)
@@ -229,6 +236,9 @@ bench: deps
 
 bench-control: deps
 	$(Q)tests/control/run
+	$(Q)tests/replace/run 1000
+	$(Q)jq -s '.[0] + {rows: (.[0].rows + .[1].rows)}' $(BUILD)/bench-control.json $(BUILD)/replace.json \
+		>$(BUILD)/bench-control.whole && mv $(BUILD)/bench-control.whole $(BUILD)/bench-control.json
 
 churn: deps
 	$(MAKE) --no-print-directory all churn-programs

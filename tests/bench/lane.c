@@ -118,6 +118,15 @@ int lane_floor(struct lane *lane, enum lane_floor floor, uint8_t family, struct 
 	return lane_program(lane, bpf_program__fd(program), floor == LANE_ENCAP, fault);
 }
 
+int lane_leave(struct lane *lane, struct fault *fault)
+{
+	lane->program_fd = -1;
+	lane->encapsulates = true;
+	if (bpf_xdp_detach((int)lane->far, XDP_FLAGS_DRV_MODE, NULL))
+		return fail(fault, errno, "program under test", "taking it off");
+	return 0;
+}
+
 /* ---- packets ---- */
 
 static uint32_t words_sum(const void *data, size_t size)

@@ -39,6 +39,10 @@ void lane_free(struct lane *lane); /* NULL is fine */
 int lane_program(struct lane *lane, int program_fd, bool encapsulates, struct fault *fault);
 int lane_floor(struct lane *lane, enum lane_floor floor, uint8_t family, struct fault *fault);
 
+/* Takes the lane's own program off the far end, for one that somebody else puts there, which
+ * encapsulates: LANE_PATH only, until a program is given again. */
+int lane_leave(struct lane *lane, struct fault *fault);
+
 /*
  * Sends at least `*packets` packets, and sets `*packets` to how many, and `*ns` to what one took.
  * `in_order`: flow after flow from the first, instead of at random. Fails unless every packet comes
