@@ -109,8 +109,10 @@ bool attach_is_on(const char *interface, uint32_t program_id)
 
 	if (attach_query(interface, "", &state, NULL))
 		return false;
+	/* Who may not look at programs (lbd has no CAP_SYS_ADMIN) sees that there is one, which may
+	 * be the dispatcher that calls it. */
 	if (!state.dispatcher)
-		return state.present && state.program_id == program_id;
+		return state.present && (state.program_id == program_id || !state.program_name[0]);
 	programs = xdp_multiprog__get_from_ifindex((int)if_nametoindex(interface));
 	if (libxdp_get_error(programs))
 		return false;

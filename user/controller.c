@@ -17,6 +17,7 @@
 
 #include "agents.h"
 #include "drain.h"
+#include "guard.h"
 #include "left.h"
 #include "neighbour.h"
 #include "slow_start.h"
@@ -332,6 +333,8 @@ static int open_state(struct controller *controller, const struct controller_opt
 			  options->state_dir, strerror(errno));
 		return fault_hint(fault, "make it, or name another with --state-dir");
 	}
+	if (guard_check(options->state_dir, false, fault) < 0)
+		return -1;
 	if (asprintf(&controller->state_path, "%s/state.json", options->state_dir) < 0) {
 		controller->state_path = NULL;
 		return fault_set(fault, FAULT_FAILED, "state: %s", strerror(ENOMEM));

@@ -24,6 +24,7 @@
 #include "capability.h"
 #include "dataplane_log.h"
 #include "dataplane_private.h"
+#include "guard.h"
 #include "lb.skel.h"
 #include "log.h"
 #include "siphash.h"
@@ -224,6 +225,16 @@ static int pins_remove(const char *pin_dir)
 	return err;
 }
 
+/* Root's, and the group's where there is one, so that lbd need not be root. 0 or -1 with errno. */
+static int share(const char *path, mode_t alone, mode_t shared)
+{
+	gid_t group;
+
+	if (!guard_group(&group))
+		return chmod(path, alone);
+	return chown(path, (uid_t)-1, group) || chmod(path, shared) ? -1 : 0;
+}
+
 /* Makes the directory, or takes one that holds no data plane. `*made` says which. */
 static int pin_dir_claim(const char *pin_dir, bool *made, struct fault *fault)
 {
@@ -232,6 +243,8 @@ static int pin_dir_claim(const char *pin_dir, bool *made, struct fault *fault)
 	*made = mkdir(pin_dir, 0700) == 0;
 	if (!*made && errno != EEXIST)
 		return fault_errno(fault, errno, pin_dir, "making the pin directory");
+	if (share(pin_dir, 0700, 0750))
+		return fault_errno(fault, errno, pin_dir, "sharing it with group " GUARD_GROUP);
 	if (*made)
 		return 0;
 	if (!dataplane_pin_path(path, pin_dir, shapes[MAP_settings].name) &&
@@ -252,7 +265,7 @@ static int pin(const struct dataplane *dp, int fd, const char *name, struct faul
 	char path[DATAPLANE_PATH_SIZE];
 
 	if (dataplane_pin_path(path, dp->pin_dir, name) || bpf_obj_pin(fd, path) ||
-	    chmod(path, 0600))
+	    share(path, 0600, 0660))
 		return fault_errno(fault, errno, dp->pin_dir, name);
 	return 0;
 }
@@ -449,15 +462,34 @@ uint64_t dataplane_memory_bytes(const struct dataplane *dp)
 
 /* ---- opening what is there ---- */
 
+/* Not for lack of a capability: by the mode of the pin, or of a directory on the way. */
+static int pin_closed(const char *pin_dir, const char *path, struct fault *fault)
+{
+	char parent[DATAPLANE_PATH_SIZE];
+
+	fault_set(fault, FAULT_PERMISSION, "%s: opening the map: %s", path, strerror(EACCES));
+	snprintf(parent, sizeof(parent), "%s", pin_dir);
+	*strrchr(parent, '/') = '\0';
+	if (access(parent, X_OK) < 0)
+		return fault_hint(fault, "this user may not pass %s: chmod o+x %s", parent, parent);
+	return fault_hint(fault, "pins are for root and group " GUARD_GROUP
+				 ": add lbd's user to the group, and attach the data plane anew if "
+				 "it was made before there was one");
+}
+
 static int open_pin(struct dataplane *dp, enum dataplane_map map, struct fault *fault)
 {
 	char path[DATAPLANE_PATH_SIZE];
 
 	if (dataplane_pin_path(path, dp->pin_dir, shapes[map].name))
 		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, shapes[map].name);
+	if (guard_check(path, true, fault))
+		return -1;
 	dp->fds[map] = bpf_obj_get(path);
 	if (dp->fds[map] >= 0)
 		return 0;
+	if (errno == EACCES)
+		return pin_closed(dp->pin_dir, path, fault);
 	if (errno != ENOENT)
 		return fault_errno(fault, errno, path, "opening the map");
 	if (map == MAP_settings) {
@@ -530,7 +562,7 @@ struct dataplane *dataplane_open(const char *pin_dir, bool load_program, struct 
 
 	if (!dp)
 		return NULL;
-	if (settings_read(dp, fault))
+	if (guard_check(pin_dir, false, fault) || settings_read(dp, fault))
 		goto err;
 	for (int i = 0; i < MAP_COUNT; i++)
 		if ((i != MAP_settings && open_pin(dp, i, fault)) || shape_check(dp, i, fault))

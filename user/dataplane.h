@@ -25,8 +25,8 @@ struct dataplane;
 
 /*
  * Makes and pins the maps for `settings` (layout, made_ns, pin_dir and version are filled in here;
- * a zero hash_seed is replaced by a random one), mounting nothing. Mode 0700 for the directory,
- * 0600 for pins. FAULT_CONFLICT if the directory holds a data plane already; on any other failure
+ * a zero hash_seed is replaced by a random one), mounting nothing. Where there is a group lbd, the
+ * directory (mode 0750) and the pins (0660) are its, too; else they are root's alone. FAULT_CONFLICT if the directory holds a data plane already; on any other failure
  * nothing is left behind. The result holds a loaded program, see dataplane_program_fd.
  */
 struct dataplane *dataplane_create(const char *pin_dir, const struct lb_settings *settings,
@@ -34,7 +34,8 @@ struct dataplane *dataplane_create(const char *pin_dir, const struct lb_settings
 
 /* Opens the maps and, if `load_program`, loads this build's program on them (for `lbload replace`
  * and a further `attach`). FAULT_NOT_FOUND if nothing is there (hint: lbload attach),
- * FAULT_CONFLICT if the layout is another one (hint says how to move), FAULT_PERMISSION. */
+ * FAULT_CONFLICT if the layout is another one (hint says how to move), FAULT_PERMISSION, also for
+ * pins that others than root and group lbd can write. */
 struct dataplane *dataplane_open(const char *pin_dir, bool load_program, struct fault *fault);
 
 void dataplane_close(struct dataplane *dp); /* maps stay; NULL is fine */

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #include "controller.h"
 #include "log.h"
 #include "metrics_server.h"
+#include "privileges.h"
 #include "version.h"
 
 static const char usage[] =
@@ -29,6 +32,7 @@ static const char usage[] =
 	"      --pin-dir DIR    of the data plane (LBD_PIN_DIR, /sys/fs/bpf/lbd)\n"
 	"      --socket PATH    to listen on for lbctl (LBD_SOCKET, /run/lbd/lbd.sock)\n"
 	"      --state-dir DIR  for changes made at run time (LBD_STATE_DIR, /var/lib/lbd)\n"
+	"      --user USER      started as root: go on as this user\n"
 	"      --log-level L    err, warn, info or debug (info)\n"
 	"      --break-flows    start even if that moves most flows of a pool\n"
 	"  -h, --help           this text\n"
@@ -41,6 +45,7 @@ static const char usage[] =
 struct options {
 	struct controller_options controller;
 	const char *socket;
+	const char *user; /* NULL: who it is */
 	enum log_level level;
 };
 
@@ -64,13 +69,22 @@ static int parse_level(const char *word, enum log_level *level)
 	return -EINVAL;
 }
 
-enum { OPT_PIN_DIR = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_LOG_LEVEL, OPT_BREAK_FLOWS, OPT_VERSION };
+enum {
+	OPT_PIN_DIR = 256,
+	OPT_SOCKET,
+	OPT_STATE_DIR,
+	OPT_USER,
+	OPT_LOG_LEVEL,
+	OPT_BREAK_FLOWS,
+	OPT_VERSION
+};
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
 	{"socket", required_argument, NULL, OPT_SOCKET},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
+	{"user", required_argument, NULL, OPT_USER},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
 	{"break-flows", no_argument, NULL, OPT_BREAK_FLOWS},
 	{"help", no_argument, NULL, 'h'},
@@ -123,6 +137,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 			break;
 		case OPT_STATE_DIR:
 			options->controller.state_dir = optarg;
+			break;
+		case OPT_USER:
+			options->user = optarg;
 			break;
 		case OPT_BREAK_FLOWS:
 			options->controller.break_flows = true;
@@ -229,6 +246,19 @@ out:
 	return status;
 }
 
+/* Whoever starts it, and before anything is opened. */
+static int take_privileges(const struct options *options)
+{
+	char socket[PATH_MAX];
+	const char *directories[] = {options->controller.state_dir, NULL, NULL};
+	struct fault fault = {0};
+
+	snprintf(socket, sizeof(socket), "%s", options->socket);
+	directories[1] = dirname(socket);
+	return privileges_take(options->user, directories, &fault) < 0 ? fault_print(&fault, "lbd")
+								       : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {
@@ -245,6 +275,9 @@ int main(int argc, char **argv)
 		return status;
 	log_init(options.level, getenv("JOURNAL_STREAM") != NULL);
 	signal(SIGPIPE, SIG_IGN);
+	status = take_privileges(&options);
+	if (status)
+		return status;
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);

@@ -46,9 +46,9 @@ static void pool_write(FILE *file, uint32_t pool, bool checked)
 {
 	static const char *const checks[] = {
 		[FLEET_DATAGRAM] = "{type: udp, port: 7000, send: \"?\", expect: \"yes\", "
-				   "interval: 2s, rise: 1, fall: 1, hold_down: 0s}",
-		[FLEET_TCP] = "{type: tcp, interval: 2s}",
-		[FLEET_ICMP] = "{type: icmp, interval: 2s}",
+				   "interval: 2s, rise: 1, fall: 1, hold_down: 0s, via: direct}",
+		[FLEET_TCP] = "{type: tcp, interval: 2s, via: direct}",
+		[FLEET_ICMP] = "{type: icmp, interval: 2s, via: direct}",
 	};
 
 	fprintf(file, "- name: pool%u\n  table_size: %u\n  check: %s\n  backends:\n", pool,

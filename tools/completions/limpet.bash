@@ -27,7 +27,7 @@ _limpet_argument()
 }
 
 # Options that take the next word, in all commands.
-_limpet_valued='^(-[ocp]|--(output|mode|config|socket|pin-dir|state-dir|log-level|local|port|if-match))$'
+_limpet_valued='^(-[ocp]|--(output|mode|config|socket|pin-dir|state-dir|user|log-level|local|port|if-match))$'
 
 # shellcheck disable=SC2207 # words hold no spaces
 _limpet()
