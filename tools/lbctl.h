@@ -22,6 +22,7 @@ struct ctl_option {
 	const char *name;
 	const char *argument;
 	const char *does;
+	char letter; /* that stands for it, too; 0: none */
 };
 
 struct ctl;
@@ -98,6 +99,9 @@ enum { CTL_ETAG_SIZE = 64 };
 /* 0 with the reply, which the caller releases, or -1 with lbd's fault or the connection's own. */
 int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
 	    struct fault *fault);
+/* Calls `each` with every line of a reply that may have no end; 0 when it ended. */
+int ctl_stream(const struct ctl *ctl, const struct ctl_request *request,
+	       void (*each)(const struct ctl *ctl, const char *line), struct fault *fault);
 /* A change: asks with --dry-run as given, and prints what was changed. */
 int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
 /* The same, and how many changes there were. */
@@ -188,6 +192,7 @@ int ctl_client_forget(struct ctl *ctl, struct fault *fault);
 int ctl_flow_lookup(struct ctl *ctl, struct fault *fault);
 int ctl_check_now(struct ctl *ctl, struct fault *fault);
 int ctl_drops(struct ctl *ctl, struct fault *fault);
+int ctl_events(struct ctl *ctl, struct fault *fault);
 int ctl_config_check(struct ctl *ctl, struct fault *fault);
 int ctl_config_diff(struct ctl *ctl, struct fault *fault);
 int ctl_config_apply(struct ctl *ctl, struct fault *fault);

@@ -15,23 +15,51 @@
 
 #include "lbctl.h"
 
-enum { ANSWER_TIMEOUT_S = 30, STATUS_OK_MAX = 299 };
+enum { ANSWER_TIMEOUT_S = 30, STATUS_OK = 200, STATUS_OK_MAX = 299 };
 
 struct text {
 	char *bytes;
 	size_t size;
 };
 
+/* One request and what came back so far. */
+struct transfer {
+	const struct ctl *ctl;
+	CURL *curl;
+	/* Called with each line as it comes; NULL: the reply is read as a whole. */
+	void (*each)(const struct ctl *ctl, const char *line);
+	struct text text;
+};
+
+static void tell_lines(struct transfer *transfer)
+{
+	struct text *text = &transfer->text;
+	char *line = text->bytes, *end;
+
+	while ((end = memchr(line, '\n', text->size - (size_t)(line - text->bytes)))) {
+		*end = '\0';
+		transfer->each(transfer->ctl, line);
+		line = end + 1;
+	}
+	text->size -= (size_t)(line - text->bytes);
+	memmove(text->bytes, line, text->size);
+}
+
 static size_t on_data(char *data, size_t one, size_t count, void *context)
 {
-	struct text *text = context;
+	struct transfer *transfer = context;
+	struct text *text = &transfer->text;
 	char *bytes = realloc(text->bytes, text->size + one * count + 1);
+	long status = 0;
 
 	if (!bytes)
 		return 0;
 	memcpy(bytes + text->size, data, one * count);
 	text->bytes = bytes;
 	text->size += one * count;
+	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (transfer->each && status == STATUS_OK)
+		tell_lines(transfer);
 	return one * count;
 }
 
@@ -187,14 +215,15 @@ static int read_reply(const struct ctl *ctl, const struct text *text, long statu
 	return -1;
 }
 
-static int perform(const struct ctl *ctl, const struct ctl_request *request, CURL *curl,
-		   const char *url, const char *body, json_t **reply, struct fault *fault)
+static int perform(struct transfer *transfer, const struct ctl_request *request, const char *url,
+		   const char *body, json_t **reply, struct fault *fault)
 {
 	struct curl_slist *headers = make_headers(request);
-	struct text text = {0};
+	const struct ctl *ctl = transfer->ctl;
+	CURL *curl = transfer->curl;
 	long status = 0;
 	CURLcode code;
-	int error;
+	int error = 0;
 
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	/* A name "." is a name that is wrong, not a step in a path. */
@@ -202,9 +231,10 @@ static int perform(const struct ctl *ctl, const struct ctl_request *request, CUR
 	/* A proxy in the environment is for other places. */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
+	if (!transfer->each)
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, request->etag);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -212,34 +242,76 @@ static int perform(const struct ctl *ctl, const struct ctl_request *request, CUR
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	if (code == CURLE_OK)
-		error = read_reply(ctl, &text, status, reply, fault);
-	else
+	/* One that goes on may be cut anywhere: what came until then was told. */
+	if (code != CURLE_OK && !(transfer->each && status == STATUS_OK))
 		error = transfer_fault(ctl, code, fault);
+	else if (!transfer->each || status != STATUS_OK)
+		error = read_reply(ctl, &transfer->text, status, reply, fault);
 	curl_slist_free_all(headers);
-	free(text.bytes);
+	return error;
+}
+
+/* Where to ask. Who may not use the socket for changes can read from the one beside it. */
+static const char *choose_socket(const struct ctl *ctl, const struct ctl_request *request,
+				 char beside[sizeof(((struct sockaddr_un *)0)->sun_path)])
+{
+	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
+	size_t size = strlen(ctl->socket);
+
+	if (strcmp(request->method, "GET") != 0 || access(ctl->socket, W_OK) == 0 ||
+	    errno != EACCES)
+		return ctl->socket;
+	if (size > 5 && !strcmp(ctl->socket + size - 5, ".sock"))
+		size -= 5;
+	if ((size_t)snprintf(beside, room, "%.*s.ro.sock", (int)size, ctl->socket) >= room ||
+	    access(beside, W_OK) != 0)
+		return ctl->socket;
+	return beside;
+}
+
+static int ask(struct transfer *transfer, const struct ctl_request *request, json_t **reply,
+	       struct fault *fault)
+{
+	const struct ctl *ctl = transfer->ctl;
+	CURL *curl = curl_easy_init();
+	char *url = curl ? make_url(curl, request) : NULL;
+	char *body = request->body ? json_dumps(request->body, 0) : NULL;
+	char beside[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int error = -1;
+
+	transfer->curl = curl;
+	if (!url || (request->body && !body))
+		out_of_memory(fault);
+	else if (curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
+				  choose_socket(ctl, request, beside)) != CURLE_OK)
+		out_of_memory(fault);
+	else if (strlen(ctl->socket) >= sizeof(beside))
+		fault_set(fault, FAULT_USAGE, "socket %s: its path is too long", ctl->socket);
+	else
+		error = perform(transfer, request, url, body, reply, fault);
+	free(transfer->text.bytes);
+	free(body);
+	free(url);
+	curl_easy_cleanup(curl);
 	return error;
 }
 
 int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
 	    struct fault *fault)
 {
-	CURL *curl = curl_easy_init();
-	char *url = curl ? make_url(curl, request) : NULL;
-	char *body = request->body ? json_dumps(request->body, 0) : NULL;
-	int error = -1;
+	struct transfer transfer = {.ctl = ctl};
 
-	if (!url || (request->body && !body))
-		out_of_memory(fault);
-	else if (curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, ctl->socket) != CURLE_OK)
-		out_of_memory(fault);
-	else if (strlen(ctl->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		fault_set(fault, FAULT_USAGE, "socket %s: its path is too long", ctl->socket);
-	else
-		error = perform(ctl, request, curl, url, body, reply, fault);
-	free(body);
-	free(url);
-	curl_easy_cleanup(curl);
+	return ask(&transfer, request, reply, fault);
+}
+
+int ctl_stream(const struct ctl *ctl, const struct ctl_request *request,
+	       void (*each)(const struct ctl *ctl, const char *line), struct fault *fault)
+{
+	struct transfer transfer = {.ctl = ctl, .each = each};
+	json_t *reply = NULL;
+	int error = ask(&transfer, request, &reply, fault);
+
+	json_decref(reply);
 	return error;
 }
 

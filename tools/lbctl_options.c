@@ -159,6 +159,9 @@ static int take(struct ctl *ctl, int option, struct fault *fault)
 		ctl->version = true;
 		return 0;
 	default:
+		for (size_t i = 0; option < COMMAND_OPTION && i < option_count(ctl->command); i++)
+			if (ctl->command->options[i].letter == option)
+				option = COMMAND_OPTION + (int)i;
 		ctl->values[option - COMMAND_OPTION] = optarg ? optarg : "";
 		return 0;
 	}
@@ -170,8 +173,13 @@ static int read_options(struct ctl *ctl, int argc, char **argv, const char *shor
 {
 	struct option all[GLOBAL_COUNT + CTL_OPTIONS_MAX + 1] = {0};
 	size_t count = option_count(ctl->command);
+	char letters[CTL_NAME_SIZE];
 	int option;
 
+	snprintf(letters, sizeof(letters), "%s", shorts);
+	for (size_t i = 0; i < count; i++)
+		if (ctl->command->options[i].letter)
+			strncat(letters, &ctl->command->options[i].letter, 1);
 	memcpy(all, globals, sizeof(globals));
 	for (size_t i = 0; i < count; i++)
 		all[GLOBAL_COUNT + i] = (struct option){
@@ -180,7 +188,7 @@ static int read_options(struct ctl *ctl, int argc, char **argv, const char *shor
 				ctl->command->options[i].argument ? required_argument : no_argument,
 			.val = COMMAND_OPTION + (int)i,
 		};
-	while ((option = getopt_long(argc, argv, shorts, all, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, letters, all, NULL)) >= 0) {
 		if (option == '?')
 			return unknown_option(ctl, argv[optind - 1], fault);
 		if (option == ':')

@@ -15,6 +15,7 @@
 
 #include "api_routes.h"
 #include "api_socket.h"
+#include "api_stream.h"
 #include "httpd.h"
 
 enum {
@@ -27,6 +28,8 @@ enum {
 struct api {
 	struct api_state state;
 	struct httpd *httpd;
+	struct api_streams *streams;
+	bool read_only;
 	char *path; /* NULL: nothing to remove */
 };
 
@@ -37,6 +40,14 @@ struct exchange {
 };
 
 /* ---- replies ---- */
+
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
+}
 
 static void add_headers(struct MHD_Response *response, const struct api_reply *reply)
 {
@@ -89,6 +100,18 @@ static enum MHD_Result send_too_large(struct MHD_Connection *connection)
 	return send_fault(connection, &fault, STATUS_TOO_LARGE);
 }
 
+static enum MHD_Result send_stream(struct api *api, struct MHD_Connection *connection,
+				   const struct api_reply *reply)
+{
+	struct fault fault;
+
+	if (api_streams_room(api->streams))
+		return api_stream_start(api->streams, connection, reply->history, reply->follow);
+	fault_set(&fault, FAULT_CONFLICT, "/v1/events: following it: too many do already");
+	fault_hint(&fault, "end one of them, or ask with follow=0");
+	return send_fault(connection, &fault, MHD_HTTP_SERVICE_UNAVAILABLE);
+}
+
 /* ---- requests ---- */
 
 static enum MHD_Result add_parameter(void *query, enum MHD_ValueKind kind, const char *key,
@@ -114,14 +137,6 @@ static int parse_body(const struct exchange *exchange, json_t **body, struct fau
 		return 0;
 	return fault_set(fault, FAULT_USAGE, "request: reading its body: line %d, column %d: %s",
 			 error.line, error.column, error.text);
-}
-
-static bool is_utf8(const char *text)
-{
-	json_t *string = json_string(text);
-
-	json_decref(string);
-	return string != NULL;
 }
 
 static void name_peer(struct MHD_Connection *connection, char out[32])
@@ -157,17 +172,33 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	api_answer(&api->state, &request, &reply);
 	json_decref(body);
 	json_decref(query);
+	if (reply.stream)
+		return send_stream(api, connection, &reply);
 	return send_reply(connection, &reply);
 }
 
+/* A request that this socket does not take. */
+static enum MHD_Result send_read_only(struct MHD_Connection *connection, const char *method)
+{
+	struct fault fault;
+
+	fault_set(&fault, FAULT_PERMISSION, "request: %.16s: this socket is for reading alone",
+		  method);
+	fault_hint(&fault, "changes go to lbd's other socket, which root and group lbd may use");
+	return send_fault(connection, &fault, MHD_HTTP_FORBIDDEN);
+}
+
 /* The first call of a request: its head is there. */
-static enum MHD_Result begin(struct MHD_Connection *connection, void **context)
+static enum MHD_Result begin(const struct api *api, struct MHD_Connection *connection,
+			     const char *method, void **context)
 {
 	const char *length =
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
 	struct exchange *exchange;
 
 	/* Answered before the body is read, the connection is closed behind the answer. */
+	if (api->read_only && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		return send_read_only(connection, is_utf8(method) ? method : "?");
 	if (length && strtoull(length, NULL, 10) > BODY_SIZE_MAX)
 		return send_too_large(connection);
 	exchange = calloc(1, sizeof(*exchange));
@@ -200,7 +231,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 	(void)version;
 	if (!*request)
-		return begin(connection, request);
+		return begin(context, connection, method, request);
 	if (*size)
 		return collect(*request, data, size);
 	if (is_utf8(path))
@@ -232,6 +263,8 @@ static struct httpd *start(struct api *api, sd_event *event, int listener)
 		.name = "api",
 		.connections_max = CONNECTIONS_MAX,
 		.idle_timeout_s = IDLE_TIMEOUT_S,
+		.oldest_yields = true,
+		.suspends = true,
 		.on_request = on_request,
 		.on_completed = on_completed,
 		.context = api,
@@ -241,7 +274,7 @@ static struct httpd *start(struct api *api, sd_event *event, int listener)
 }
 
 struct api *api_create(sd_event *event, struct controller *controller, const char *socket_path,
-		       struct fault *fault)
+		       bool read_only, struct fault *fault)
 {
 	struct api *api = calloc(1, sizeof(*api));
 	int listener;
@@ -251,7 +284,13 @@ struct api *api_create(sd_event *event, struct controller *controller, const cha
 		return NULL;
 	}
 	api_state_init(&api->state, controller);
-	listener = api_socket_open(socket_path, fault);
+	api->read_only = read_only;
+	api->streams = api_streams_create(controller_events(controller), &api->httpd);
+	if (!api->streams) {
+		fault_set(fault, FAULT_FAILED, "API: starting it: out of memory");
+		goto out;
+	}
+	listener = api_socket_open(socket_path, read_only, fault);
 	if (listener < 0)
 		goto out;
 	api->path = strdup(socket_path);
@@ -271,7 +310,9 @@ void api_free(struct api *api)
 		return;
 	if (api->path)
 		unlink(api->path);
+	api_streams_end(api->streams);
 	httpd_free(api->httpd);
+	api_streams_free(api->streams);
 	free(api->path);
 	free(api);
 }

@@ -13,10 +13,11 @@
 
 struct api;
 
-/* Listens on `socket_path` (mode 0660, group lbd where it exists). A socket that somebody answers
- * on is FAULT_CONFLICT; a stale one is replaced. NULL with `fault` set on failure. */
+/* Listens on `socket_path` (mode 0660, group lbd where it exists; `read_only`: 0666, and nothing
+ * but GET is answered). A socket that somebody answers on is FAULT_CONFLICT; a stale one is
+ * replaced. NULL with `fault` set on failure. */
 struct api *api_create(sd_event *event, struct controller *controller, const char *socket_path,
-		       struct fault *fault);
+		       bool read_only, struct fault *fault);
 void api_free(struct api *api); /* removes the socket; NULL is fine */
 
 #endif

@@ -326,3 +326,17 @@ int api_get_config_diff(struct call *call)
 			   json_pack("{s:s, s:o, s:o}", "file", controller_config_path(controller),
 				     "differences", list, "tables", tables));
 }
+
+int api_get_events(struct call *call)
+{
+	struct api_reply *reply = call->reply;
+
+	if (call_flag(call, "history", &reply->history) != 0)
+		return -1;
+	reply->follow = true;
+	if (call_parameter(call, "follow") && call_flag(call, "follow", &reply->follow) != 0)
+		return -1;
+	reply->status = 200;
+	reply->stream = true;
+	return 0;
+}

@@ -38,6 +38,8 @@ struct api_reply {
 	unsigned status;
 	json_t *body; /* the caller releases it */
 	char etag[24];
+	/* Not a body, but events as they happen; see api_stream_start. */
+	bool stream, history, follow;
 	const char *allow; /* with 405: the methods there are; NULL: none */
 };
 

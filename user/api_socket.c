@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * api_socket: the Unix socket that the API listens on. Whoever may connect may change everything,
- * so its mode is the access control. Knows nothing of what is said on it.
+ * api_socket: the Unix socket that the API listens on. Whoever may connect to the first one may
+ * change everything, so its mode is the access control; what is said on the second is api.c's.
+ * Knows nothing of what is said on it.
  */
 #include "api_socket.h"
 
@@ -94,7 +95,12 @@ static int open_to_group(const char *path)
 	return chmod(path, 0660) == 0 ? 0 : errno;
 }
 
-int api_socket_open(const char *path, struct fault *fault)
+static int open_to_all(const char *path)
+{
+	return chmod(path, 0666) == 0 ? 0 : errno;
+}
+
+int api_socket_open(const char *path, bool to_all, struct fault *fault)
 {
 	char temporary[PATH_MAX];
 	struct sockaddr_un address;
@@ -115,7 +121,7 @@ int api_socket_open(const char *path, struct fault *fault)
 	if (!error && listen(fd, BACKLOG) != 0)
 		error = errno;
 	if (!error)
-		error = open_to_group(temporary);
+		error = to_all ? open_to_all(temporary) : open_to_group(temporary);
 	if (!error && rename(temporary, path) != 0)
 		error = errno;
 	if (!error)

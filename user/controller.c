@@ -78,9 +78,12 @@ static void reconsider(struct controller *controller)
 	uint64_t now_ms = clock_ms(CLOCK_MONOTONIC), due_ms = 0;
 
 	for (size_t p = 0; p < model->pool_count; p++) {
+		enum pool_mode mode = model->pools[p]->mode;
 		uint64_t next_ms;
 
 		pool_reconsider(model->pools[p], now_ms);
+		if (model->pools[p]->mode != mode)
+			controller_tell_mode(controller, model->pools[p], mode);
 		next_ms = slow_start_apply(model->pools[p], now_ms, controller->published);
 		if (next_ms && (!due_ms || next_ms < due_ms))
 			due_ms = next_ms;
@@ -103,6 +106,7 @@ void controller_publish(struct controller *controller)
 	rc = publish_run(controller->publish, controller->running, &fault);
 	controller->facts.publish_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
 	agents_published(controller->agents, controller->running);
+	controller_tell_publish(controller, &fault);
 	if (rc == 0)
 		return;
 	if (log_allowed(&controller->publish_limit, clock_ms(CLOCK_MONOTONIC), &suppressed))
@@ -163,18 +167,23 @@ static void on_checked(void *context, const char *pool_name, const char *name,
 {
 	struct controller *controller = context;
 	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
+	enum health_state from;
 	struct pool *pool;
 	struct backend *backend = find_backend(controller, pool_name, name, &pool);
+	bool changed;
 
 	if (!backend)
 		return;
+	from = backend->health;
 	backend->checked_ms = now_ms;
 	backend->check_us = result->duration_us;
 	backend->check_failures += !result->good;
 	backend->held_until_ms = result->held_for_ms ? now_ms + result->held_for_ms : 0;
 	backend->short_lives = result->short_lives;
-	news_arrived(controller,
-		     model_set_backend_health(pool, backend, health, result->reason, now_ms));
+	changed = model_set_backend_health(pool, backend, health, result->reason, now_ms);
+	if (changed)
+		controller_tell_health(controller, pool, backend, from);
+	news_arrived(controller, changed);
 }
 
 static void on_said(void *context, const char *pool_name, const char *name,
@@ -194,6 +203,8 @@ static void on_said(void *context, const char *pool_name, const char *name,
 	snprintf(backend->agent_line, sizeof(backend->agent_line), "%s", line);
 	if (changed && log_allowed(&backend->transitions, clock_ms(CLOCK_REALTIME), &suppressed))
 		log_info("backend %s/%s: its agent says: %s", pool_name, name, line);
+	if (changed)
+		controller_tell_agent(controller, pool, backend);
 	news_arrived(controller, changed);
 }
 
@@ -203,6 +214,7 @@ static void on_moved(void *context, const char *pool_name, const char *name,
 	struct controller *controller = context;
 	struct pool *pool;
 	struct backend *backend = find_backend(controller, pool_name, name, &pool);
+	bool before;
 
 	if (!backend)
 		return;
@@ -214,7 +226,10 @@ static void on_moved(void *context, const char *pool_name, const char *name,
 			 pool_name, name, hop->destination_mac[0], hop->destination_mac[1],
 			 hop->destination_mac[2], hop->destination_mac[3], hop->destination_mac[4],
 			 hop->destination_mac[5], hop->ifindex);
+	before = backend->hop.resolved;
 	backend->hop = *hop;
+	if (hop->resolved != before)
+		controller_tell_next_hop(controller, pool, backend, before);
 	news_arrived(controller, true);
 }
 
@@ -224,6 +239,7 @@ static void on_swept(void *context, const struct sweep_result *result)
 {
 	struct controller *controller = context;
 
+	controller_tell_attachments(controller);
 	if (result->error) {
 		log_warn("flow tables: sweeping them: %s", strerror(-result->error));
 		return;
@@ -239,9 +255,11 @@ static void on_swept(void *context, const struct sweep_result *result)
 /* Ends what has to end, and waits for the next. True if something is to be published. */
 bool controller_judge_drains(struct controller *controller)
 {
-	uint64_t next_ms;
-	bool ended = drain_judge(controller->running, clock_ms(CLOCK_REALTIME), &next_ms);
+	uint64_t now_ms = clock_ms(CLOCK_REALTIME), next_ms;
+	bool ended;
 
+	controller_tell_drains(controller, now_ms);
+	ended = drain_judge(controller->running, now_ms, &next_ms);
 	if (next_ms)
 		sd_event_source_set_time(controller->drain_source, next_ms * 1000);
 	sd_event_source_set_enabled(controller->drain_source,
@@ -386,7 +404,8 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	controller->starting = true;
 	controller->publish_limit = (struct log_limit){.burst = 3, .interval_ms = 60 * 1000};
 	controller->config_path = strdup(options->config_path);
-	if (!controller->config_path) {
+	controller->events = events_create();
+	if (!controller->config_path || !controller->events) {
 		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
 		goto fail;
 	}
@@ -397,6 +416,7 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	if (!controller->base || open_data_plane(controller, options->pin_dir, fault) < 0 ||
 	    open_state(controller, options, fault) < 0 || sources_add(controller, fault) < 0)
 		goto fail;
+	controller_tell_attachments(controller);
 	controller_note_reading(controller, true);
 	controller_warn_fixed(controller, controller->base);
 	if (controller_judge_start(controller, options->break_flows, fault) < 0)
@@ -439,6 +459,8 @@ void controller_free(struct controller *controller)
 	model_free(controller->running);
 	model_free(controller->base);
 	overrides_free(controller->overrides);
+	events_free(controller->events);
+	free(controller->attachments);
 	free(controller->state_path);
 	free(controller->config_path);
 	free(controller);

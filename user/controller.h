@@ -44,6 +44,11 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 /* Stops. The data plane goes on forwarding as it is. NULL is fine. */
 void controller_free(struct controller *controller);
 
+struct events;
+
+/* What happens, for who watches. Borrowed. */
+struct events *controller_events(const struct controller *controller);
+
 /* Borrowed until the next change. */
 const struct model *controller_model(const struct controller *controller);
 struct dataplane *controller_dataplane(const struct controller *controller);

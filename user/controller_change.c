@@ -258,6 +258,7 @@ int controller_switch(struct controller *controller, struct model *model,
 		rc = switch_save(controller, model, overrides, request->dry_run, fault);
 	if (rc == 0 && !request->dry_run) {
 		log_plan(&plan, request->who);
+		controller_tell_change(controller, &plan, model, request->who);
 		overrides_free(controller->overrides);
 		controller->overrides = overrides;
 		take_running(controller, model);

@@ -175,6 +175,7 @@ int controller_reload(struct controller *controller, const struct controller_req
 	if (rc < 0)
 		log_err("reload by %s: %s; nothing is changed%s%s", request->who, fault->message,
 			fault->hint[0] ? "; " : "", fault->hint);
+	controller_tell_reload(controller, request->who, rc < 0 ? fault : &(struct fault){0});
 	controller_note_reading(controller, rc == 0);
 	return rc;
 }

@@ -11,9 +11,17 @@
 #include <time.h>
 
 #include "controller.h"
+#include "events.h"
 #include "log.h"
 #include "publish.h"
 #include "sweep.h"
+
+/* An interface that has the program. */
+struct controller_attachment {
+	uint32_t ifindex;
+	const char *mode;
+	char interface[16];
+};
 
 struct controller {
 	sd_event *event;
@@ -33,6 +41,9 @@ struct controller {
 	bool published; /* once */
 	struct controller_facts facts;
 	struct controller_follower follower;
+	struct events *events;
+	struct controller_attachment *attachments; /* as they were told last */
+	size_t attachment_count;
 	struct log_limit publish_limit;
 	sd_event_source *publish_source;
 	sd_event_source *start_source;
@@ -61,6 +72,30 @@ void controller_publish(struct controller *controller);
 /* Ends drains whose deadline has come, and waits for the next. True if something is to be
  * published. */
 bool controller_judge_drains(struct controller *controller);
+
+/* ---- controller_events.c: each tells one thing to those who watch ---- */
+
+struct plan;
+
+void controller_tell_health(struct controller *controller, const struct pool *pool,
+			    const struct backend *backend, enum health_state from);
+void controller_tell_agent(struct controller *controller, const struct pool *pool,
+			   const struct backend *backend);
+/* `before`: whether it had one. */
+void controller_tell_next_hop(struct controller *controller, const struct pool *pool,
+			      const struct backend *backend, bool before);
+void controller_tell_mode(struct controller *controller, const struct pool *pool,
+			  enum pool_mode from);
+/* Before drain_judge ends those whose deadline has passed. */
+void controller_tell_drains(struct controller *controller, uint64_t now_ms);
+/* `model` is about to take the running one's place. */
+void controller_tell_change(struct controller *controller, const struct plan *plan,
+			    const struct model *model, const char *who);
+void controller_tell_reload(struct controller *controller, const char *who,
+			    const struct fault *fault);
+void controller_tell_publish(struct controller *controller, const struct fault *fault);
+/* What was attached and detached since the last call. */
+void controller_tell_attachments(struct controller *controller);
 
 /* ---- controller_change.c ---- */
 

@@ -19,8 +19,13 @@ struct httpd {
 	struct MHD_Daemon *daemon;
 	sd_event_source *io;
 	sd_event_source *timer;
-	int *sockets; /* of the connections that there are, the oldest first */
+	/* Of the connections that there are, the oldest first. */
+	struct httpd_place {
+		int fd;
+		bool kept;
+	} * places;
 	unsigned count;
+	bool woken;
 };
 
 /* Any peer can make these lines come: they are for whoever looks for them. */
@@ -52,24 +57,40 @@ static bool is_full(const struct httpd *httpd)
 
 static void place_take(struct httpd *httpd, int fd)
 {
+	unsigned oldest = 0;
+
 	if (!is_full(httpd))
-		httpd->sockets[httpd->count++] = fd;
+		httpd->places[httpd->count++] = (struct httpd_place){.fd = fd};
+	if (!is_full(httpd) || !httpd->options.oldest_yields)
+		return;
+	while (oldest < httpd->count && httpd->places[oldest].kept)
+		oldest++;
 	/* The library sees the end of it in its next turn. */
-	if (is_full(httpd) && httpd->options.oldest_yields)
-		shutdown(httpd->sockets[0], SHUT_RDWR);
+	if (oldest < httpd->count)
+		shutdown(httpd->places[oldest].fd, SHUT_RDWR);
 }
 
 static void place_leave(struct httpd *httpd, int fd)
 {
 	unsigned at = 0;
 
-	while (at < httpd->count && httpd->sockets[at] != fd)
+	while (at < httpd->count && httpd->places[at].fd != fd)
 		at++;
 	if (at == httpd->count)
 		return;
 	httpd->count--;
-	memmove(&httpd->sockets[at], &httpd->sockets[at + 1],
-		(httpd->count - at) * sizeof(*httpd->sockets));
+	memmove(&httpd->places[at], &httpd->places[at + 1],
+		(httpd->count - at) * sizeof(*httpd->places));
+}
+
+void httpd_keep(struct httpd *httpd, struct MHD_Connection *connection, unsigned timeout_s)
+{
+	int fd = socket_of(connection);
+
+	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, timeout_s);
+	for (unsigned i = 0; i < httpd->count; i++)
+		if (httpd->places[i].fd == fd)
+			httpd->places[i].kept = true;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -95,12 +116,20 @@ static int run(struct httpd *httpd)
 	 * back when it is called after one became free: nothing would make that call but us. */
 	do {
 		was_full = is_full(httpd);
+		httpd->woken = false;
 		MHD_run(httpd->daemon);
-	} while (was_full && !is_full(httpd));
+	} while ((was_full && !is_full(httpd)) || httpd->woken);
 	if (MHD_get_timeout(httpd->daemon, &wait_ms) != MHD_YES)
 		return sd_event_source_set_enabled(httpd->timer, SD_EVENT_OFF);
 	sd_event_source_set_time_relative(httpd->timer, (uint64_t)wait_ms * 1000);
 	return sd_event_source_set_enabled(httpd->timer, SD_EVENT_ONESHOT);
+}
+
+void httpd_wake(struct httpd *httpd)
+{
+	httpd->woken = true;
+	sd_event_source_set_time_relative(httpd->timer, 0);
+	sd_event_source_set_enabled(httpd->timer, SD_EVENT_ONESHOT);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
@@ -138,13 +167,15 @@ static struct MHD_Daemon *start(struct httpd *httpd)
 {
 	const struct httpd_options *options = &httpd->options;
 
-	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, options->on_request,
-		options->context, MHD_OPTION_EXTERNAL_LOGGER, on_log, httpd,
-		MHD_OPTION_LISTEN_SOCKET, options->listener, MHD_OPTION_CONNECTION_LIMIT,
-		options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-		MHD_OPTION_NOTIFY_COMPLETED, options->on_completed, options->context,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd, MHD_OPTION_END);
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
+					(options->suspends ? MHD_ALLOW_SUSPEND_RESUME : 0),
+				0, NULL, NULL, options->on_request, options->context,
+				MHD_OPTION_EXTERNAL_LOGGER, on_log, httpd, MHD_OPTION_LISTEN_SOCKET,
+				options->listener, MHD_OPTION_CONNECTION_LIMIT,
+				options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+				options->idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED,
+				options->on_completed, options->context,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd, MHD_OPTION_END);
 }
 
 static void leave_loop(struct httpd *httpd)
@@ -155,7 +186,7 @@ static void leave_loop(struct httpd *httpd)
 
 static void release(struct httpd *httpd)
 {
-	free(httpd->sockets);
+	free(httpd->places);
 	free(httpd);
 }
 
@@ -167,8 +198,8 @@ struct httpd *httpd_create(sd_event *event, const struct httpd_options *options)
 	if (!httpd)
 		return NULL;
 	httpd->options = *options;
-	httpd->sockets = calloc(options->connections_max, sizeof(*httpd->sockets));
-	if (!httpd->sockets)
+	httpd->places = calloc(options->connections_max, sizeof(*httpd->places));
+	if (!httpd->places)
 		goto fail;
 	errno = 0;
 	httpd->daemon = start(httpd);
@@ -194,6 +225,9 @@ void httpd_free(struct httpd *httpd)
 	if (!httpd)
 		return;
 	leave_loop(httpd);
+	/* What was resumed just now is so only after a turn, and none may be left suspended. */
+	if (httpd->options.suspends)
+		MHD_run(httpd->daemon);
 	MHD_stop_daemon(httpd->daemon);
 	release(httpd);
 }

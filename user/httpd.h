@@ -21,8 +21,9 @@ struct httpd_options {
 	unsigned connections_max;
 	unsigned idle_timeout_s; /* of a connection on which nothing moves */
 	/* With all places taken, the connection that has been there longest makes room for the next
-	 * one: for a listener that strangers can reach. Otherwise new ones wait for a place. */
+	 * one, but for those with httpd_keep: so nobody can take all places and stay. */
 	bool oldest_yields;
+	bool suspends; /* MHD_suspend_connection is used; see httpd_wake */
 	MHD_AccessHandlerCallback on_request;
 	MHD_RequestCompletedCallback on_completed; /* NULL: nothing to clean up */
 	void *context;                             /* of both */
@@ -30,6 +31,10 @@ struct httpd_options {
 
 /* NULL with errno set; the listener is then still the caller's. */
 struct httpd *httpd_create(sd_event *event, const struct httpd_options *options);
+/* Such a connection does not make room, and may be still for `timeout_s`. */
+void httpd_keep(struct httpd *httpd, struct MHD_Connection *connection, unsigned timeout_s);
+/* After MHD_resume_connection: from anywhere, the library's own calls too. */
+void httpd_wake(struct httpd *httpd);
 /* Closes the listener and all connections. NULL is fine. */
 void httpd_free(struct httpd *httpd);
 

@@ -31,6 +31,9 @@ static const char usage[] =
 	"  -c, --config FILE    configuration (/etc/lbd/lbd.yaml)\n"
 	"      --pin-dir DIR    of the data plane (LBD_PIN_DIR, /sys/fs/bpf/lbd)\n"
 	"      --socket PATH    to listen on for lbctl (LBD_SOCKET, /run/lbd/lbd.sock)\n"
+	"      --read-only-socket PATH\n"
+	"                       for who may look but change nothing (LBD_READ_ONLY_SOCKET, beside\n"
+	"                       the other as NAME.ro.sock; none)\n"
 	"      --state-dir DIR  for changes made at run time (LBD_STATE_DIR, /var/lib/lbd)\n"
 	"      --user USER      started as root: go on as this user\n"
 	"      --log-level L    err, warn, info or debug (info)\n"
@@ -46,6 +49,7 @@ struct options {
 	struct controller_options controller;
 	const char *socket;
 	const char *user; /* NULL: who it is */
+	const char *read_only_socket; /* NULL: beside the other */
 	enum log_level level;
 };
 
@@ -72,6 +76,7 @@ static int parse_level(const char *word, enum log_level *level)
 enum {
 	OPT_PIN_DIR = 256,
 	OPT_SOCKET,
+	OPT_READ_ONLY_SOCKET,
 	OPT_STATE_DIR,
 	OPT_USER,
 	OPT_LOG_LEVEL,
@@ -83,6 +88,7 @@ static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
 	{"socket", required_argument, NULL, OPT_SOCKET},
+	{"read-only-socket", required_argument, NULL, OPT_READ_ONLY_SOCKET},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
 	{"user", required_argument, NULL, OPT_USER},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
@@ -134,6 +140,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 			break;
 		case OPT_SOCKET:
 			options->socket = optarg;
+			break;
+		case OPT_READ_ONLY_SOCKET:
+			options->read_only_socket = optarg;
 			break;
 		case OPT_STATE_DIR:
 			options->controller.state_dir = optarg;
@@ -201,12 +210,32 @@ static int signals_add(sd_event *event, struct controller *controller)
 	return rc;
 }
 
+/* 0 with `*api` NULL where none is wanted. */
+static int open_read_only(sd_event *event, struct controller *controller,
+			  const struct options *options, struct api **api, struct fault *fault)
+{
+	const char *path = options->read_only_socket;
+	char beside[PATH_MAX];
+	size_t size = strlen(options->socket);
+
+	if (path && !strcmp(path, "none"))
+		return 0;
+	if (!path) {
+		if (size > 5 && !strcmp(options->socket + size - 5, ".sock"))
+			size -= 5;
+		snprintf(beside, sizeof(beside), "%.*s.ro.sock", (int)size, options->socket);
+		path = beside;
+	}
+	*api = api_create(event, controller, path, true, fault);
+	return *api ? 0 : -1;
+}
+
 static int run(const struct options *options)
 {
 	struct metrics_server *metrics = NULL;
 	struct controller *controller = NULL;
 	struct fault fault = {0};
-	struct api *api = NULL;
+	struct api *api = NULL, *read_only = NULL;
 	sd_event *event = NULL;
 	int status = 0, rc;
 
@@ -226,7 +255,10 @@ static int run(const struct options *options)
 	metrics = metrics_server_create(event, controller, &fault);
 	if (!metrics)
 		goto out;
-	api = api_create(event, controller, options->socket, &fault);
+	/* The one that changes come by last: who can connect to it finds everything ready. */
+	if (open_read_only(event, controller, options, &read_only, &fault) < 0)
+		goto out;
+	api = api_create(event, controller, options->socket, false, &fault);
 	if (!api)
 		goto out;
 	sd_event_set_watchdog(event, true);
@@ -240,6 +272,7 @@ out:
 	if (fault.code)
 		status = fault_print(&fault, "lbd");
 	api_free(api);
+	api_free(read_only);
 	metrics_server_free(metrics);
 	controller_free(controller);
 	sd_event_unref(event);
@@ -266,6 +299,7 @@ int main(int argc, char **argv)
 			       .pin_dir = environment("LBD_PIN_DIR", DATAPLANE_PIN_DIR),
 			       .state_dir = environment("LBD_STATE_DIR", "/var/lib/lbd")},
 		.socket = environment("LBD_SOCKET", "/run/lbd/lbd.sock"),
+		.read_only_socket = environment("LBD_READ_ONLY_SOCKET", NULL),
 		.level = LOG_LEVEL_INFO,
 	};
 	sigset_t blocked;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * api_fixture: what test_api.c stands on: a controller and a data plane of its own, in the place of
- * the real ones, a directory with an API in it, and a client. For that file alone.
+ * api_fixture: what test_api.c and test_api_stream.c stand on: a controller and a data plane of its
+ * own, in the place of the real ones, a directory with an API in it, and a client. For those files
+ * alone.
  *
  * The controller holds one small model and remembers the change asked for; the data plane counts
  * what a formula says.
@@ -27,6 +28,7 @@
 
 #include "../../user/api.h"
 #include "../../user/config.h"
+#include "../../user/events.h"
 #include "../../user/log.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -158,6 +160,14 @@ const char *controller_config_path(const struct controller *controller)
 {
 	(void)controller;
 	return "/etc/lbd/lbd.yaml";
+}
+
+static struct events *events;
+
+struct events *controller_events(const struct controller *controller)
+{
+	(void)controller;
+	return events;
 }
 
 /* ---- a data plane: services have runs of 4 counters, backend N counts at offset N ---- */
@@ -404,8 +414,9 @@ static int make_place(void **state)
 	if (!model)
 		fail_msg("the test's file is wrong: %s", errors.items[0].what);
 	set_state();
+	events = events_create();
 	assert_int_equal(sd_event_new(&place->event), 0);
-	place->api = api_create(place->event, NULL, place->path, &fault);
+	place->api = api_create(place->event, NULL, place->path, false, &fault);
 	if (!place->api)
 		fail_msg("%s", fault.message);
 	place->of = *state;
@@ -420,6 +431,7 @@ static int remove_place(void **state)
 	api_free(place->api);
 	sd_event_unref(place->event);
 	model_free(model);
+	events_free(events);
 	unlink(place->path);
 	rmdir(place->directory);
 	free(place);

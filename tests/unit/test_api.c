@@ -407,7 +407,7 @@ static void test_second_instance(void **state)
 	struct fault fault = {0};
 	char *answer;
 
-	assert_null(api_create(place->event, NULL, place->path, &fault));
+	assert_null(api_create(place->event, NULL, place->path, false, &fault));
 	assert_int_equal(fault.code, FAULT_CONFLICT);
 	answer = request(place, "GET", "/v1/status", NULL, NULL);
 	assert_int_equal(status_of(answer), 200);
@@ -428,7 +428,7 @@ static void test_stale_socket(void **state)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", place->path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
-	place->api = api_create(place->event, NULL, place->path, &fault);
+	place->api = api_create(place->event, NULL, place->path, false, &fault);
 	assert_non_null(place->api);
 	answer = request(place, "GET", "/v1/status", NULL, NULL);
 	assert_int_equal(status_of(answer), 200);
@@ -442,7 +442,7 @@ static void test_not_a_socket(void **state)
 
 	api_free(place->api);
 	close(open(place->path, O_CREAT | O_WRONLY, 0600));
-	place->api = api_create(place->event, NULL, place->path, &fault);
+	place->api = api_create(place->event, NULL, place->path, false, &fault);
 	assert_null(place->api);
 	assert_int_equal(fault.code, FAULT_CONFLICT);
 	assert_int_equal(access(place->path, F_OK), 0);
@@ -455,7 +455,7 @@ static void test_long_path(void **state)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%0120d", place->directory, 0);
-	assert_null(api_create(place->event, NULL, path, &fault));
+	assert_null(api_create(place->event, NULL, path, false, &fault));
 	assert_int_equal(fault.code, FAULT_USAGE);
 }
 

@@ -27,7 +27,7 @@ _limpet_argument()
 }
 
 # Options that take the next word, in all commands.
-_limpet_valued='^(-[ocp]|--(output|mode|config|socket|pin-dir|state-dir|user|log-level|local|port|if-match))$'
+_limpet_valued='^(-[ocp]|--(output|mode|config|socket|read-only-socket|pin-dir|state-dir|user|log-level|local|port|if-match))$'
 
 # shellcheck disable=SC2207 # words hold no spaces
 _limpet()
@@ -37,7 +37,7 @@ _limpet()
 	case $previous in
 	-o | --output) COMPREPLY=($(compgen -W "table wide json" -- "$current")) && return ;;
 	--mode) COMPREPLY=($(compgen -W "native generic" -- "$current")) && return ;;
-	-c | --config | --socket | --pin-dir | --state-dir)
+	-c | --config | --socket | --read-only-socket | --pin-dir | --state-dir)
 		COMPREPLY=($(compgen -f -- "$current")) && return
 		;;
 	esac
