@@ -157,6 +157,12 @@ struct lb_service {
 	__u32 flags;        /* none yet */
 };
 
+/* An address of some service, whatever the port. */
+struct lb_vip_key {
+	union lb_addr addr;
+	__u32 family; /* 4 or 6: no IPv4 address is a short IPv6 one */
+};
+
 /* What is true of the whole installation and may change while it runs. */
 struct lb_control {
 	__u32 port_blocks; /* bit b: some listener has a block of 2^b ports */
@@ -550,6 +556,7 @@ LB_ASSERT_SIZE(struct lb_attachment, 40);
 LB_ASSERT_SIZE(struct lb_service_key_v4, 8);
 LB_ASSERT_SIZE(struct lb_service_key_v6, 20);
 LB_ASSERT_SIZE(struct lb_service, 16);
+LB_ASSERT_SIZE(struct lb_vip_key, 20);
 LB_ASSERT_SIZE(struct lb_control, 8);
 LB_ASSERT_SIZE(struct lb_vip, 4);
 LB_ASSERT_SIZE(struct lb_fragment_key, 40);

@@ -55,14 +55,14 @@ struct {
 } services_v6 SEC(".maps");
 
 /*
- * The addresses of all services, IPv4 ones with twelve zero bytes behind. lbd writes; the program
- * reads only for packets whose ports cannot be told. Full: lbd refuses the service.
+ * The addresses of all services. lbd writes; the program reads only for packets whose ports cannot
+ * be told. Full: lbd refuses the service.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, union lb_addr);
+	__type(key, struct lb_vip_key);
 	__type(value, struct lb_vip);
 } vips SEC(".maps");
 

@@ -74,12 +74,12 @@ static __always_inline enum lb_verdict service_lookup(const struct packet *packe
 /* What is known of the packet's destination, if that is one of our VIPs; or NULL. */
 static __always_inline const struct lb_vip *service_vip(const struct packet *packet)
 {
-	union lb_addr vip = {};
+	struct lb_vip_key vip = {.family = packet->family};
 
 	if (packet->family == 4)
-		vip.v4 = packet->flow.v4.destination;
+		vip.addr.v4 = packet->flow.v4.destination;
 	else if (packet->family == 6)
-		vip = packet->flow.v6.destination;
+		vip.addr = packet->flow.v6.destination;
 	else
 		return NULL;
 	return bpf_map_lookup_elem(&vips, &vip);

@@ -290,12 +290,16 @@ int dataplane_listeners(struct dataplane *dp, dataplane_listener_each each, void
 
 int dataplane_vip_put(struct dataplane *dp, const struct addr *vip, const struct lb_vip *value)
 {
-	return element_put(dp->fds[MAP_vips], &vip->ip, value);
+	const struct lb_vip_key key = {vip->ip, vip->family};
+
+	return element_put(dp->fds[MAP_vips], &key, value);
 }
 
 int dataplane_vip_del(struct dataplane *dp, const struct addr *vip)
 {
-	return element_del(dp->fds[MAP_vips], &vip->ip);
+	const struct lb_vip_key key = {vip->ip, vip->family};
+
+	return element_del(dp->fds[MAP_vips], &key);
 }
 
 struct vips_walk {
@@ -303,17 +307,12 @@ struct vips_walk {
 	void *context;
 };
 
-/* The map holds both families: an IPv6 VIP with twelve zero bytes behind (a prefix's all-zero host
- * part above 32 bits) is no address a service can be reached under, so nothing is ambiguous. */
 static int vip_tell(void *context, const void *key)
 {
-	static const uint8_t zero[12];
 	const struct vips_walk *walk = context;
-	struct addr vip = {.family = 6};
+	const struct lb_vip_key *k = key;
+	struct addr vip = {.family = (uint8_t)k->family, .ip = k->addr};
 
-	memcpy(&vip.ip, key, sizeof(vip.ip));
-	if (!memcmp(vip.ip.bytes + 4, zero, sizeof(zero)))
-		vip.family = 4;
 	walk->each(walk->context, &vip);
 	return 0;
 }
@@ -321,7 +320,7 @@ static int vip_tell(void *context, const void *key)
 int dataplane_vips(struct dataplane *dp, dataplane_vip_each each, void *context)
 {
 	struct vips_walk walk = {each, context};
-	union lb_addr key;
+	struct lb_vip_key key;
 
 	return keys_walk(dp->fds[MAP_vips], &key, sizeof(key), vip_tell, &walk);
 }

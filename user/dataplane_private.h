@@ -18,7 +18,7 @@
 	X(control, __u32, struct lb_control, 1)                                                    \
 	X(services_v4, struct lb_service_key_v4, struct lb_service, (l)->services * 32)            \
 	X(services_v6, struct lb_service_key_v6, struct lb_service, (l)->services * 32)            \
-	X(vips, union lb_addr, struct lb_vip, (l)->services * 8)                                   \
+	X(vips, struct lb_vip_key, struct lb_vip, (l)->services * 8)                               \
 	X(fragments, struct lb_fragment_key, struct lb_fragment, LB_FRAGMENTS)                     \
 	X(pools, __u32, struct lb_pool, (l)->services + 1)                                         \
 	X(slots, __u32, struct lb_slot_block, (l)->slots / LB_SLOT_BLOCK)                          \

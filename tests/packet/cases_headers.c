@@ -120,6 +120,10 @@ static const struct packet_case rows[] = {
 	 .in = {ETH(), IP6(CLIENT6, NO_VIP6, .length = 400), TCP(4000, 80, .flags = SYN)},
 	 PASS(NO_SERVICE)},
 
+	{.name = "a bad IPv6 header to an address that begins with the bytes of an IPv4 VIP",
+	 .in = {ETH(), IP6(CLIENT6, "c000:201::", .length = 400), TCP(4000, 80, .flags = SYN)},
+	 PASS(NO_SERVICE)},
+
 	/* ---- TCP and UDP headers that cannot be ---- */
 	{.name = "TCP with a header of 16 bytes",
 	 .in = {ETH(), IP4(CLIENT4, V4_S_IN4), TCP(4000, 80, .flags = SYN, .offset = 4)},
