@@ -77,8 +77,16 @@ int publish_listeners_read(struct publish *publish)
 	return rc < 0 ? rc : reading.rc;
 }
 
+/* A range may begin or end with a block of one port, where an exact listener may be, too: that one
+ * wins. `exact`: those alone, ordered. */
+static bool taken_by_exact(const struct held_listeners *exact, const struct held_listener *item)
+{
+	return item->block.bits == 0 && listeners_find(exact, item);
+}
+
 static int wanted_endpoint(const struct publish *publish, const struct service *service,
-			   const struct endpoint *endpoint, struct held_listeners *wanted)
+			   const struct endpoint *endpoint, const struct held_listeners *exact,
+			   struct held_listeners *wanted)
 {
 	const struct lb_service_identity *identity = &publish->services[service->index].identity;
 	struct port_block blocks[PORT_BLOCKS_MAX];
@@ -94,7 +102,25 @@ static int wanted_endpoint(const struct publish *publish, const struct service *
 				  .pool = identity->pool,
 				  .counter_base = identity->counter_base},
 		};
-		rc = listeners_push(wanted, &item);
+		if (!exact || !taken_by_exact(exact, &item))
+			rc = listeners_push(wanted, &item);
+	}
+	return rc;
+}
+
+/* Those with an exact port (`exact` NULL), or all others. */
+static int wanted_endpoints(const struct publish *publish, const struct model *model,
+			    const struct held_listeners *exact, struct held_listeners *wanted)
+{
+	int rc = 0;
+
+	for (size_t s = 0; s < model->service_count; s++) {
+		const struct service *service = model->services[s];
+
+		for (size_t i = 0; rc == 0 && service->index && i < service->listen_count; i++)
+			if (endpoint_is_exact(&service->listen[i]) == !exact)
+				rc = wanted_endpoint(publish, service, &service->listen[i], exact,
+						     wanted);
 	}
 	return rc;
 }
@@ -103,15 +129,16 @@ static int wanted_endpoint(const struct publish *publish, const struct service *
 static int listeners_wanted(const struct publish *publish, const struct model *model,
 			    struct held_listeners *wanted)
 {
-	int rc = 0;
+	struct held_listeners exact = {0};
+	int rc = wanted_endpoints(publish, model, NULL, &exact);
 
-	for (size_t s = 0; s < model->service_count; s++) {
-		const struct service *service = model->services[s];
-
-		for (size_t i = 0; rc == 0 && service->index && i < service->listen_count; i++)
-			rc = wanted_endpoint(publish, service, &service->listen[i], wanted);
-	}
+	listeners_sort(&exact);
+	for (size_t i = 0; rc == 0 && i < exact.count; i++)
+		rc = listeners_push(wanted, &exact.items[i]);
+	if (rc == 0)
+		rc = wanted_endpoints(publish, model, &exact, wanted);
 	listeners_sort(wanted);
+	free(exact.items);
 	return rc;
 }
 

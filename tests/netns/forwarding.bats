@@ -282,3 +282,28 @@ outer_sources()
 		expect "$said" = "$got" "the backend named for port $port"
 	done
 }
+
+@test "an exact port wins over a range that begins or ends with it" {
+	INSTANCE=one
+	service_at() # PORT
+	{
+		lbctl flow lookup tcp "$(client_v4 1):4000" "192.0.2.10:$1" -o json | jq -r .service
+	}
+	services_are() # THAT OF 9001 THAT OF 9010
+	{
+		expect "$(service_at 9001) $(service_at 9002) $(service_at 9010)" = "$1 range $2" \
+			services
+	}
+	lbctl service add first tcp://192.0.2.10:9001 --pool pool1
+	lbctl service add range tcp://192.0.2.10:9001-9010 --pool pool0
+	lbctl service add last tcp://192.0.2.10:9010 --pool pool1
+	services_are first last
+	lbctl backend weight pool0/web1 90 # any change
+	services_are first last
+	lbctl service del first
+	services_are range last
+	lbctl service del last
+	services_are range range
+	lbctl service del range
+	lbctl backend weight pool0/web1 100
+}
