@@ -7,6 +7,7 @@
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
 #   make bench      cost per packet above the floors (root)
 #   make bench-control  the controller with 4,096 backends (root)
+#   make fuzz       the program and a model of it, side by side: SEED=N, COUNT=N packets (root)
 #   make churn      flows, clients and floods while everything changes (root)
 #   make install    PREFIX, DESTDIR
 
@@ -39,7 +40,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-vm check bench bench-control churn churn-programs install clean deps
+.PHONY: all demo test test-vm check bench bench-control fuzz churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -155,6 +156,13 @@ $(BUILD)/tests/verifier: $(BUILD)/obj/tests/verifier.o
 	$(SAY) LINK $@
 	$(LINK)
 
+# ---- the program and a model of it, side by side on generated packets ----
+
+$(BUILD)/tests/fuzz: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/*.c)) $(BUILD)/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
 # ---- benchmark ----
 
 $(BUILD)/bench.bpf.o: tests/bench/bench.bpf.c tests/bench/traffic.h | $(BUILD)/.exists
@@ -239,6 +247,10 @@ bench-control: deps
 	$(Q)tests/replace/run 1000
 	$(Q)jq -s '.[0] + {rows: (.[0].rows + .[1].rows)}' $(BUILD)/bench-control.json $(BUILD)/replace.json \
 		>$(BUILD)/bench-control.whole && mv $(BUILD)/bench-control.whole $(BUILD)/bench-control.json
+
+fuzz: deps
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/fuzz
+	$(Q)$(BUILD)/tests/fuzz --count $(or $(COUNT),10000000) $(if $(SEED),--seed $(SEED)) tests/fuzz/cases/*
 
 churn: deps
 	$(MAKE) --no-print-directory all churn-programs

@@ -397,6 +397,12 @@ static __always_inline bool pair_begin(const struct packet *packet, struct judge
 		note(LB_NOTE_CLIENT_UNTRACKED);
 		return false;
 	}
+	if (read_only) {
+		/* What the record would say: of the slot's pair, that which can be used. */
+		if (!(backend_status(j->pair.fallback) & LB_BACKEND_USABLE))
+			j->pair.fallback = j->pair.owner;
+		return true;
+	}
 	if (!client || !pair_take(j, LOAD_ONCE(client->pair)))
 		return false;
 	j->pair.times = &client->times;

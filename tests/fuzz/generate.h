@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * generate: configurations, memories and frames, at random, but such that they have to do with each
+ * other: few clients, few ports, entries of flows that come again.
+ *
+ *   generate_config.c   configurations, and changes while packets come
+ *   generate_memory.c   what was remembered before the first packet
+ *   generate_frame.c    frames as clients send them, with some oddities
+ *   mutate.c            frames as nobody sends them
+ */
+#ifndef FUZZ_GENERATE_H
+#define FUZZ_GENERATE_H
+
+#include "model.h"
+#include "random.h"
+
+enum { GENERATE_CLIENTS = 5, GENERATE_PORTS = 4, GENERATE_OLDEST = 60 /* ticks: of anything */ };
+
+/* Who sends, of one round. */
+struct crowd {
+	struct model_address clients[2][GENERATE_CLIENTS]; /* IPv4, IPv6 */
+	uint16_t ports[GENERATE_PORTS];
+	uint32_t sequences[GENERATE_PORTS];
+};
+
+/* Seed and limits are the caller's. */
+void generate_config(struct random *r, struct model_config *config);
+/* Some backends' states or some slots become others. */
+void generate_change(struct random *r, struct model_config *config);
+void generate_crowd(struct random *r, struct crowd *crowd);
+void generate_memory(struct random *r, const struct model_config *config, const struct crowd *crowd,
+		     uint32_t now, struct model_memory *memory);
+/* A flow of the crowd's to one of the listeners, or nearly. */
+struct model_flow generate_flow(struct random *r, const struct model_config *config,
+				const struct crowd *crowd);
+void generate_frame(struct random *r, const struct model_config *config, const struct crowd *crowd,
+		    const struct model_memory *memory, struct model_frame *frame);
+/* Bytes become others, the frame shorter or longer. */
+void mutate(struct random *r, struct model_frame *frame);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* machine: see machine.h. The program: loaded, run, and what it counts. */
+#include "machine.h"
+
+#include <bpf/bpf.h>
+#include <err.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BPFFS "/sys/fs/bpf"
+
+enum { CPUS_MAX = 512 };
+
+void machine_enter(void)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET))
+		err(1, "cannot make namespaces (are you root?)");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
+		err(1, "cannot mount a BPF file system of its own on %s", BPFFS);
+}
+
+struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, uint32_t clients)
+{
+	static int number;
+	struct lb_settings settings = {.limits = {.flows = flows,
+						  .clients = clients,
+						  .backends = MODEL_BACKENDS - 1,
+						  .services = MODEL_SERVICES - 1,
+						  .slots = MODEL_POOLS * MODEL_SLOTS,
+						  .counters = MODEL_SERVICES * MODEL_BACKENDS}};
+	struct machine *machine = calloc(1, sizeof(*machine));
+	struct fault fault;
+	char pin_dir[64];
+
+	if (!machine)
+		err(1, "fuzz");
+	snprintf(pin_dir, sizeof(pin_dir), BPFFS "/fuzz%d", number++);
+	memcpy(settings.hash_seed, seed, MODEL_SEED);
+	memcpy(machine->seed, seed, MODEL_SEED);
+	machine->flows = flows;
+	machine->clients = clients;
+	machine->dp = dataplane_create(pin_dir, &settings, &fault);
+	if (!machine->dp)
+		exit(fault_print(&fault, "fuzz"));
+	return machine;
+}
+
+void machine_free(struct machine *machine)
+{
+	if (!machine)
+		return;
+	dataplane_close(machine->dp);
+	free(machine);
+}
+
+uint32_t machine_tick(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> 30);
+}
+
+uint32_t machine_verdict(enum model_verdict verdict)
+{
+	static uint32_t numbers[MODEL_VERDICT_COUNT];
+
+	if (!numbers[verdict]) {
+		uint32_t number = LB_CONTINUE + 1;
+
+		while (number < LB_VERDICT_COUNT &&
+		       strcmp(dataplane_verdict_name(number), model_verdict_name(verdict)) != 0)
+			number++;
+		if (number == LB_VERDICT_COUNT)
+			errx(1, "the program knows no verdict %s", model_verdict_name(verdict));
+		numbers[verdict] = number;
+	}
+	return numbers[verdict];
+}
+
+void machine_run(struct machine *machine, const struct model_frame *frame,
+		 struct machine_answer *answer)
+{
+	static uint8_t bytes[MODEL_FRAME + 256];
+	uint32_t size = frame->size + frame->metadata;
+	struct xdp_md context = {
+		.data = frame->metadata, .data_end = size, .ingress_ifindex = frame->ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->bytes, .data_size_in = size,
+		    .data_out = answer->bytes, .data_size_out = sizeof(answer->bytes),
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	if (frame->metadata) {
+		memset(bytes, 0, frame->metadata);
+		memcpy(bytes + frame->metadata, frame->bytes, frame->size);
+		run.data_in = bytes;
+	}
+	if (bpf_prog_test_run_opts(dataplane_program_fd(machine->dp), &run))
+		err(1, "running the program on %u bytes, metadata %u", frame->size,
+		    frame->metadata);
+	answer->action = run.retval;
+	answer->size = run.data_size_out;
+	/* What comes back begins with the metadata. */
+	if (frame->metadata && answer->size > frame->metadata) {
+		answer->size -= frame->metadata;
+		memmove(answer->bytes, answer->bytes + frame->metadata, answer->size);
+	}
+}
+
+void machine_explain(struct machine *machine, const struct model_frame *frame,
+		     struct lb_explanation *said, struct machine_answer *answer)
+{
+	size_t size = sizeof(answer->bytes);
+	struct fault fault;
+
+	if (dataplane_explain(machine->dp, frame->bytes, frame->size, frame->ifindex, said,
+			      answer->bytes, &size, &fault))
+		exit(fault_print(&fault, "fuzz"));
+	answer->size = (uint32_t)size;
+}
+
+/* ---- counters ---- */
+
+uint32_t machine_counter_index(uint32_t service, uint32_t backend)
+{
+	return service * MODEL_BACKENDS + backend;
+}
+
+void machine_tally(struct machine *machine, struct machine_tally *tally)
+{
+	if (dataplane_counters(machine->dp, 0, MODEL_SERVICES * MODEL_BACKENDS, tally->services) ||
+	    dataplane_verdicts_ended(machine->dp, tally->verdicts) ||
+	    dataplane_notes(machine->dp, tally->notes))
+		errx(1, "cannot read the counters");
+}
+
+struct lb_counter machine_counter(struct machine *machine, uint32_t service, uint32_t backend)
+{
+	static struct lb_counter each[CPUS_MAX];
+	struct lb_counter sum = {0};
+	uint32_t index = machine_counter_index(service, backend);
+
+	if (bpf_map_lookup_elem(machine->dp->fds[MAP_counters], &index, each))
+		err(1, "reading a counter");
+	for (int i = 0; i < machine->dp->cpu_count && i < CPUS_MAX; i++) {
+		sum.packets += each[i].packets;
+		sum.bytes += each[i].bytes;
+		sum.new_flows += each[i].new_flows;
+	}
+	return sum;
+}
+
+struct lb_verdict_counter machine_verdict_counter(struct machine *machine, uint32_t verdict)
+{
+	static struct lb_verdict_counter each[CPUS_MAX];
+	struct lb_verdict_counter sum = {0};
+
+	if (bpf_map_lookup_elem(machine->dp->fds[MAP_verdicts], &verdict, each))
+		err(1, "reading the counter of a verdict");
+	for (int i = 0; i < machine->dp->cpu_count && i < CPUS_MAX; i++) {
+		sum.packets += each[i].packets;
+		sum.bytes += each[i].bytes;
+	}
+	return sum;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* machine_memory: see machine.h. What is remembered, as the maps hold it, and back. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <err.h>
+#include <errno.h>
+#include <string.h>
+
+#include "machine.h"
+
+union any_key {
+	struct lb_flow_key_v4 flow_v4;
+	struct lb_flow_key_v6 flow_v6;
+	struct lb_client_key_v4 client_v4;
+	struct lb_client_key_v6 client_v6;
+};
+
+union any_value {
+	struct lb_birth birth;
+	struct lb_flow flow;
+	struct lb_client client;
+};
+
+enum table { BIRTHS, FLOWS, CLIENTS, TABLES };
+
+static int map_of(const struct machine *machine, enum table table, bool six)
+{
+	static const enum dataplane_map maps[TABLES][2] = {
+		[BIRTHS] = {MAP_births_v4, MAP_births_v6},
+		[FLOWS] = {MAP_flows_v4, MAP_flows_v6},
+		[CLIENTS] = {MAP_clients_v4, MAP_clients_v6},
+	};
+
+	return machine->dp->fds[maps[table][six]];
+}
+
+/* ---- keys: they return whether it is IPv6 ---- */
+
+static bool flow_key(const struct model_flow *flow, union any_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	if (flow->source.family == 4) {
+		memcpy(&key->flow_v4.source, flow->source.bytes, 4);
+		memcpy(&key->flow_v4.destination, flow->destination.bytes, 4);
+		key->flow_v4.source_port = htons(flow->source_port);
+		key->flow_v4.destination_port = htons(flow->destination_port);
+		key->flow_v4.proto = flow->proto;
+		return false;
+	}
+	memcpy(&key->flow_v6.source, flow->source.bytes, 16);
+	memcpy(&key->flow_v6.destination, flow->destination.bytes, 16);
+	key->flow_v6.source_port = htons(flow->source_port);
+	key->flow_v6.destination_port = htons(flow->destination_port);
+	key->flow_v6.proto = flow->proto;
+	return true;
+}
+
+static struct model_address address_of(bool six, const void *bytes)
+{
+	struct model_address address = {.family = six ? 6 : 4};
+
+	memcpy(address.bytes, bytes, six ? 16 : 4);
+	return address;
+}
+
+static struct model_flow flow_of_key(bool six, const union any_key *key)
+{
+	if (six)
+		return (struct model_flow){.source = address_of(true, &key->flow_v6.source),
+					   .destination =
+						   address_of(true, &key->flow_v6.destination),
+					   .source_port = ntohs(key->flow_v6.source_port),
+					   .destination_port = ntohs(key->flow_v6.destination_port),
+					   .proto = key->flow_v6.proto};
+	return (struct model_flow){.source = address_of(false, &key->flow_v4.source),
+				   .destination = address_of(false, &key->flow_v4.destination),
+				   .source_port = ntohs(key->flow_v4.source_port),
+				   .destination_port = ntohs(key->flow_v4.destination_port),
+				   .proto = key->flow_v4.proto};
+}
+
+static bool client_key(uint32_t pool, const struct model_address *network, union any_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->client_v4.pool = pool; /* the same place in both */
+	if (network->family == 4)
+		memcpy(&key->client_v4.address, network->bytes, 4);
+	else
+		memcpy(&key->client_v6.address, network->bytes, 16);
+	return network->family == 6;
+}
+
+/* ---- values ---- */
+
+static uint32_t seen_word(uint32_t seen, uint8_t fate)
+{
+	return seen | (fate != MODEL_KEPT ? LB_DOOMED : 0U) |
+	       (fate == MODEL_CLAIMED ? LB_CLAIMED : 0U);
+}
+
+static uint8_t fate_of(uint32_t word)
+{
+	return word & LB_CLAIMED ? MODEL_CLAIMED : word & LB_DOOMED ? MODEL_DOOMED : MODEL_KEPT;
+}
+
+static struct lb_birth entry_value(const struct model_entry *entry)
+{
+	static const uint8_t states[MODEL_STATES] = {[MODEL_OPENING] = LB_FLOW_OPENING,
+						     [MODEL_OPEN] = LB_FLOW_OPEN,
+						     [MODEL_CLOSING] = LB_FLOW_CLOSING,
+						     [MODEL_RESET] = LB_FLOW_RESET};
+
+	return (struct lb_birth){
+		.flow = {.seen = seen_word(entry->seen, entry->fate),
+			 .incarnation = entry->incarnation,
+			 .backend = (uint16_t)entry->backend,
+			 .pool = (uint16_t)entry->pool,
+			 .state = states[entry->state],
+			 .flags = (uint8_t)((entry->reborn ? LB_FLOW_REBORN : 0U) |
+					    (entry->recorded ? LB_FLOW_RECORDED : 0U))},
+		.sequence = entry->sequence};
+}
+
+static struct model_entry entry_of(bool six, const union any_key *key, const struct lb_birth *value)
+{
+	const struct lb_flow *flow = &value->flow;
+
+	return (struct model_entry){.there = true,
+				    .state = flow->state == LB_FLOW_OPENING   ? MODEL_OPENING
+					     : flow->state == LB_FLOW_OPEN    ? MODEL_OPEN
+					     : flow->state == LB_FLOW_CLOSING ? MODEL_CLOSING
+									      : MODEL_RESET,
+				    .fate = fate_of(flow->seen),
+				    .reborn = flow->flags & LB_FLOW_REBORN,
+				    .recorded = flow->flags & LB_FLOW_RECORDED,
+				    .backend = flow->backend,
+				    .incarnation = flow->incarnation,
+				    .pool = flow->pool,
+				    .seen = flow->seen & ~(LB_DOOMED | LB_CLAIMED),
+				    .sequence = value->sequence,
+				    .flow = flow_of_key(six, key)};
+}
+
+static struct lb_times times_value(const struct model_times *times)
+{
+	return (struct lb_times){.since = times->since,
+				 .used = times->used,
+				 .full = times->full,
+				 .kept = times->kept};
+}
+
+static struct model_times times_of(const struct lb_times *times)
+{
+	return (struct model_times){.since = times->since,
+				    .used = times->used,
+				    .full = times->full,
+				    .kept = times->kept};
+}
+
+static struct lb_client client_value(const struct model_client *client)
+{
+	return (struct lb_client){
+		.pair = LB_CLIENT_PAIR(LB_SLOT(client->owner, client->fallback, client->changed),
+				       client->owner_incarnation, client->fallback_incarnation),
+		.times = times_value(&client->times),
+		.seen = seen_word(client->seen, client->fate),
+		.known = client->known};
+}
+
+static struct model_client client_of(bool six, const union any_key *key,
+				     const struct lb_client *value)
+{
+	uint32_t word = LB_CLIENT_WORD(value->pair);
+
+	return (struct model_client){
+		.there = true,
+		.fate = fate_of(value->seen),
+		.changed = word & LB_SLOT_CHANGED,
+		.known = value->known,
+		.pool = key->client_v4.pool,
+		.owner = LB_SLOT_OWNER(word),
+		.fallback = LB_SLOT_FALLBACK(word),
+		.owner_incarnation = LB_CLIENT_OWNER_INCARNATION(value->pair),
+		.fallback_incarnation = LB_CLIENT_FALLBACK_INCARNATION(value->pair),
+		.seen = value->seen & ~(LB_DOOMED | LB_CLAIMED),
+		.times = times_of(&value->times),
+		.network = address_of(six, six ? (const void *)&key->client_v6.address
+					       : (const void *)&key->client_v4.address)};
+}
+
+/* ---- to the maps ---- */
+
+static void tables_clear(struct machine *machine)
+{
+	union any_key key;
+
+	for (int t = 0; t < TABLES; t++)
+		for (int six = 0; six < 2; six++)
+			while (!bpf_map_get_next_key(map_of(machine, t, six), NULL, &key))
+				if (bpf_map_delete_elem(map_of(machine, t, six), &key))
+					err(1, "emptying a table");
+}
+
+static void put(struct machine *machine, enum table table, bool six, const union any_key *key,
+		const void *value)
+{
+	if (bpf_map_update_elem(map_of(machine, table, six), key, value, BPF_NOEXIST))
+		err(1, "making an entry");
+}
+
+static void usage_put(struct machine *machine, const struct model_memory *memory)
+{
+	struct lb_usage use = {0};
+	uint32_t count[MODEL_QUOTAS], zero = 0;
+
+	model_quota_count(memory, count);
+	for (int i = 0; i < MODEL_QUOTAS; i++)
+		use.count[i] = count[i]; /* in the same order: machine_usage_is */
+	if (bpf_map_update_elem(machine->dp->fds[MAP_usage], &zero, &use, BPF_ANY))
+		err(1, "writing the usage");
+}
+
+void machine_remember(struct machine *machine, const struct model_memory *memory)
+{
+	struct lb_times *times = dataplane_slot_times(machine->dp);
+	union any_key key;
+
+	tables_clear(machine);
+	for (int i = 0; i < MODEL_ENTRIES; i++) {
+		const struct model_entry *both[] = {&memory->births[i], &memory->flows[i]};
+
+		for (int t = BIRTHS; t <= FLOWS; t++) {
+			struct lb_birth value = entry_value(both[t]);
+
+			if (both[t]->there)
+				put(machine, t, flow_key(&both[t]->flow, &key), &key, &value);
+		}
+	}
+	for (int i = 0; i < MODEL_CLIENTS; i++) {
+		const struct model_client *client = &memory->clients[i];
+		struct lb_client value = client_value(client);
+
+		if (client->there)
+			put(machine, CLIENTS, client_key(client->pool, &client->network, &key),
+			    &key, &value);
+	}
+	for (int p = 0; p < MODEL_POOLS; p++)
+		for (int s = 0; s < MODEL_SLOTS; s++)
+			times[p * MODEL_SLOTS + s] = times_value(&memory->times[p][s]);
+	usage_put(machine, memory);
+}
+
+/* ---- and back ---- */
+
+bool machine_entry(struct machine *machine, bool birth, const struct model_flow *flow,
+		   struct model_entry *out)
+{
+	union any_key key;
+	struct lb_birth value = {0};
+	bool six = flow_key(flow, &key);
+
+	if (bpf_map_lookup_elem(map_of(machine, birth ? BIRTHS : FLOWS, six), &key, &value))
+		return false;
+	*out = entry_of(six, &key, &value);
+	return true;
+}
+
+bool machine_client(struct machine *machine, uint32_t pool, const struct model_address *network,
+		    struct model_client *out)
+{
+	union any_key key;
+	struct lb_client value;
+	bool six = client_key(pool, network, &key);
+
+	if (bpf_map_lookup_elem(map_of(machine, CLIENTS, six), &key, &value))
+		return false;
+	*out = client_of(six, &key, &value);
+	return true;
+}
+
+struct model_times machine_times(struct machine *machine, uint32_t pool, uint32_t slot)
+{
+	return times_of(&dataplane_slot_times(machine->dp)[pool * MODEL_SLOTS + slot]);
+}
+
+_Static_assert((int)MODEL_QUOTA_TCP == (int)LB_QUOTA_TCP &&
+		       (int)MODEL_QUOTA_TCP_BIRTHS == (int)LB_QUOTA_TCP_BIRTHS &&
+		       (int)MODEL_QUOTA_TCP_RECORDED == (int)LB_QUOTA_TCP_RECORDED &&
+		       (int)MODEL_QUOTA_UDP == (int)LB_QUOTA_UDP &&
+		       (int)MODEL_QUOTA_UDP_BIRTHS == (int)LB_QUOTA_UDP_BIRTHS &&
+		       (int)MODEL_QUOTA_CLIENTS == (int)LB_QUOTA_CLIENTS &&
+		       (int)MODEL_QUOTA_CLIENTS_NEW == (int)LB_QUOTA_CLIENTS_NEW,
+	       "the model's quotas are in the program's order");
+
+bool machine_usage_is(struct machine *machine, const uint32_t count[MODEL_QUOTAS])
+{
+	return !memcmp(dataplane_usage(machine->dp)->count, count, MODEL_QUOTAS * sizeof(*count));
+}
+
+static void recall_table(struct machine *machine, enum table table, bool six,
+			 struct model_memory *memory, int count[TABLES])
+{
+	union any_key key, *last = NULL;
+	union any_value value = {0};
+	int map = map_of(machine, table, six);
+
+	while (!bpf_map_get_next_key(map, last, &key)) {
+		int at = count[table]++;
+
+		if (bpf_map_lookup_elem(map, &key, &value))
+			err(1, "reading a table");
+		if (at >= (table == CLIENTS ? MODEL_CLIENTS : MODEL_ENTRIES))
+			errx(1, "more entries than any quota allows");
+		if (table == CLIENTS)
+			memory->clients[at] = client_of(six, &key, &value.client);
+		else if (table == BIRTHS)
+			memory->births[at] = entry_of(six, &key, &value.birth);
+		else
+			memory->flows[at] =
+				entry_of(six, &key, &(struct lb_birth){.flow = value.flow});
+		last = &key;
+	}
+}
+
+void machine_recall(struct machine *machine, struct model_memory *memory)
+{
+	int count[TABLES] = {0};
+
+	memset(memory, 0, sizeof(*memory));
+	for (int t = 0; t < TABLES; t++)
+		for (int six = 0; six < 2; six++)
+			recall_table(machine, t, six, memory, count);
+	for (uint32_t p = 0; p < MODEL_POOLS; p++)
+		for (uint32_t s = 0; s < MODEL_SLOTS; s++)
+			memory->times[p][s] = machine_times(machine, p, s);
+}

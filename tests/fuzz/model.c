@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * model: a packet's way: parse, service, pick, forward. Of these the service is found here.
+ */
+#include "model.h"
+
+#include <string.h>
+
+static const char *const names[MODEL_VERDICT_COUNT] = {[MODEL_GOES_ON] = "goes_on",
+#define MODEL_VERDICT_NAME(name) [MODEL_##name] = #name,
+						       MODEL_VERDICTS(MODEL_VERDICT_NAME)
+#undef MODEL_VERDICT_NAME
+};
+
+const char *model_verdict_name(enum model_verdict verdict)
+{
+	return verdict < MODEL_VERDICT_COUNT ? names[verdict] : "unknown";
+}
+
+bool model_drops(enum model_verdict verdict)
+{
+	return !strncmp(model_verdict_name(verdict), "drop_", 5);
+}
+
+static bool same_address(const struct model_address *a, const struct model_address *b)
+{
+	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+bool model_is_vip(const struct model_config *config, const struct model_address *address)
+{
+	for (int i = 0; i < MODEL_LISTENERS; i++)
+		if (config->listeners[i].vip.family &&
+		    same_address(&config->listeners[i].vip, address))
+			return true;
+	return false;
+}
+
+/* An exact port before a range, a range before any port. Ranges of one address do not overlap. */
+uint32_t model_service(const struct model_config *config, const struct model_flow *flow)
+{
+	const struct model_listener *best = NULL;
+
+	for (int i = 0; i < MODEL_LISTENERS; i++) {
+		const struct model_listener *l = &config->listeners[i];
+
+		if (!same_address(&l->vip, &flow->destination) || l->proto != flow->proto ||
+		    flow->destination_port < l->first || flow->destination_port > l->last)
+			continue;
+		if (!best || l->last - l->first < best->last - best->first)
+			best = l;
+	}
+	return best ? best->service : 0;
+}
+
+/* The slot: an even share of the hash's range, without a division by the program. */
+static uint32_t slot_of(const struct model_config *config, const struct model_pool *pool,
+			const struct model_packet *packet, uint32_t *entropy)
+{
+	struct model_address network = model_network(pool, &packet->flow.source);
+	uint32_t hash = pool->by_source ? model_hash_client(config->seed, &network)
+					: model_hash_flow(config->seed, &packet->flow);
+
+	*entropy = model_entropy(pool, hash, &packet->flow);
+	return (uint32_t)(((uint64_t)hash * pool->table_size) >> 32);
+}
+
+static enum model_verdict choose(const struct model_config *config, struct model_memory *memory,
+				 const struct model_packet *packet, uint32_t now, uint32_t *entropy,
+				 struct model_answer *answer)
+{
+	struct model_pick pick = {.config = config,
+				  .memory = memory,
+				  .packet = packet,
+				  .pool = &config->pools[answer->pool],
+				  .pool_index = answer->pool,
+				  .now = now,
+				  .answer = answer};
+
+	if (!pick.pool->table_size)
+		return MODEL_drop_no_backend;
+	pick.slot_index = slot_of(config, pick.pool, packet, entropy);
+	pick.slot = pick.pool->slots[pick.slot_index];
+	answer->slot = pick.slot_index;
+	return model_pick(&pick);
+}
+
+static enum model_verdict judge(const struct model_config *config, struct model_memory *memory,
+				const struct model_frame *frame, uint32_t now,
+				struct model_answer *answer)
+{
+	const struct model_backend *backend;
+	struct model_packet packet;
+	enum model_verdict verdict = model_parse(frame->bytes, frame->size, &packet);
+	uint32_t entropy;
+
+	/* What has no flow is ours to judge only if it is for us. */
+	if (verdict != MODEL_GOES_ON)
+		return !packet.family || model_is_vip(config, &packet.flow.destination)
+			       ? verdict
+			       : MODEL_pass_no_service;
+	answer->service = model_service(config, &packet.flow);
+	if (!answer->service)
+		return MODEL_pass_no_service;
+	answer->pool = config->service_pools[answer->service];
+	answer->flow = packet.flow;
+	answer->l3_size = packet.l3_size;
+	verdict = choose(config, memory, &packet, now, &entropy, answer);
+	answer->new_flow |= packet.syn;
+	if (verdict != MODEL_GOES_ON)
+		return verdict;
+	backend = &config->backends[answer->backend];
+	answer->redirected = backend->ifindex != frame->ifindex;
+	return model_forward(backend, &packet, frame, entropy, answer);
+}
+
+void model_run(const struct model_config *config, struct model_memory *memory,
+	       const struct model_frame *frame, uint32_t now, struct model_answer *answer)
+{
+	memset(answer, 0, offsetof(struct model_answer, bytes));
+	answer->size = frame->size;
+	memcpy(answer->bytes, frame->bytes, frame->size);
+	answer->verdict = judge(config, memory, frame, now, answer);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * model: what the balancer is to do with a packet, said a second time: plain C over plain structs,
+ * written from the design, the rules of stickiness and the RFCs. Given a configuration, what is
+ * remembered and a frame, it says the verdict, the bytes that leave and what is remembered then.
+ *
+ * It shares nothing with bpf/, not even a header, so that a slip there is no slip here. It is
+ * written to be read, not to be fast: addresses are bytes, tables are searched from one end to the
+ * other. machine.c brings the same into the maps of the real program; compare.c finds what differs.
+ *
+ *   model.c          a packet's way through the others
+ *   model_parse.c    bytes to flow
+ *   model_hash.c     flow or client to a number
+ *   model_pick.c     which backend: the rules
+ *   model_client.c   clients' records in them
+ *   model_table.c    entries: found, judged, written
+ *   model_forward.c  the bytes that leave
+ */
+#ifndef FUZZ_MODEL_H
+#define FUZZ_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	MODEL_BACKENDS = 16, /* index 0: none */
+	MODEL_POOLS = 8,     /* index 0: none; a service's index is used likewise */
+	MODEL_SERVICES = 12,
+	MODEL_LISTENERS = 32,
+	MODEL_SLOTS = 64,   /* of a pool, at most */
+	MODEL_ENTRIES = 96, /* of births, and of flows */
+	MODEL_CLIENTS = 64,
+	MODEL_FRAME = 4096,
+	MODEL_SEED = 16,
+};
+
+/* ---- verdicts: by the names that users see ---- */
+
+#define MODEL_VERDICTS(X)                                                                          \
+	X(forwarded)                                                                               \
+	X(pass_not_ip)                                                                             \
+	X(pass_no_service)                                                                         \
+	X(pass_icmp)                                                                               \
+	X(drop_truncated)                                                                          \
+	X(drop_bad_header)                                                                         \
+	X(drop_fragment)                                                                           \
+	X(drop_no_backend)                                                                         \
+	X(drop_ttl)                                                                                \
+	X(drop_too_big)                                                                            \
+	X(drop_no_room)                                                                            \
+	X(drop_internal)
+
+enum model_verdict {
+	MODEL_GOES_ON, /* no end yet */
+#define MODEL_VERDICT_ENUM(name) MODEL_##name,
+	MODEL_VERDICTS(MODEL_VERDICT_ENUM)
+#undef MODEL_VERDICT_ENUM
+		MODEL_VERDICT_COUNT
+};
+
+/* ---- configuration ---- */
+
+struct model_address {
+	uint8_t family;    /* 4, 6; 0: none */
+	uint8_t bytes[16]; /* as in the packet; IPv4: the first four, the rest zero */
+};
+
+enum model_way { MODEL_NO_WAY, MODEL_L2, MODEL_IPIP4, MODEL_IPIP6, MODEL_WAYS };
+
+struct model_backend {
+	bool usable;        /* may be given packets */
+	bool takes_clients; /* may be given new flows of clients that it has */
+	uint8_t way;        /* enum model_way */
+	uint8_t next_hop[6], egress_mac[6];
+	uint16_t mtu; /* 0: any */
+	uint32_t incarnation;
+	uint32_t ifindex;
+	uint32_t source_bits; /* low bits of the outer source that vary by flow */
+	struct model_address outer_source, outer_destination;
+};
+
+struct model_slot {
+	uint32_t owner, fallback;
+	bool changed;
+};
+
+struct model_pool {
+	uint32_t table_size; /* 0: it has none yet */
+	bool by_source;
+	bool track_always;
+	uint8_t prefix_v4, prefix_v6;              /* of the source */
+	uint32_t idle_tcp, idle_udp, idle_closing; /* ticks */
+	uint32_t client_timeout;                   /* ticks; 0: clients are not remembered */
+	struct model_slot slots[MODEL_SLOTS];
+};
+
+struct model_listener {
+	struct model_address vip; /* family 0: no such listener */
+	uint8_t proto;
+	uint16_t first, last; /* ports */
+	uint32_t service;
+};
+
+struct model_config {
+	uint8_t seed[MODEL_SEED];
+	uint32_t flows, clients; /* limits */
+	struct model_backend backends[MODEL_BACKENDS];
+	struct model_pool pools[MODEL_POOLS];
+	uint32_t service_pools[MODEL_SERVICES]; /* 0: no such service */
+	struct model_listener listeners[MODEL_LISTENERS];
+};
+
+/* ---- what is remembered ---- */
+
+struct model_flow {
+	struct model_address source, destination;
+	uint16_t source_port, destination_port;
+	uint8_t proto;
+};
+
+enum model_state { MODEL_OPENING, MODEL_OPEN, MODEL_CLOSING, MODEL_RESET, MODEL_STATES };
+
+/* How far a sweep has got with an entry: doomed ones are none any more, but may be taken over;
+ * claimed ones may not, they are about to go. */
+enum model_fate { MODEL_KEPT, MODEL_DOOMED, MODEL_CLAIMED, MODEL_FATES };
+
+struct model_entry {
+	bool there;
+	uint8_t state; /* enum model_state */
+	uint8_t fate;  /* enum model_fate */
+	bool reborn;   /* of flows: births may know of a later life */
+	bool recorded; /* of flows: an old flow, met at its fallback */
+	uint32_t backend, incarnation, pool;
+	uint32_t seen;     /* tick */
+	uint32_t sequence; /* of births */
+	struct model_flow flow;
+};
+
+/* Ticks; 0: never. */
+struct model_times {
+	uint32_t since, used, full, kept;
+};
+
+struct model_client {
+	bool there;
+	uint8_t fate;
+	bool changed;
+	bool known;
+	uint32_t pool;
+	uint32_t owner, fallback;
+	uint16_t owner_incarnation, fallback_incarnation;
+	uint32_t seen;
+	struct model_times times;
+	struct model_address network; /* the source under the pool's prefix */
+};
+
+/* Whatever could not be remembered. */
+enum model_note {
+	MODEL_NEW_FLOW_UNTRACKED,
+	MODEL_OLD_FLOW_UNTRACKED,
+	MODEL_CLIENT_UNTRACKED,
+	MODEL_NOTES
+};
+
+struct model_memory {
+	struct model_entry births[MODEL_ENTRIES];
+	struct model_entry flows[MODEL_ENTRIES];
+	struct model_client clients[MODEL_CLIENTS];
+	struct model_times times[MODEL_POOLS][MODEL_SLOTS];
+};
+
+/* What the quotas are about. */
+enum model_quota {
+	MODEL_QUOTA_TCP,
+	MODEL_QUOTA_TCP_BIRTHS,
+	MODEL_QUOTA_TCP_RECORDED,
+	MODEL_QUOTA_UDP,
+	MODEL_QUOTA_UDP_BIRTHS,
+	MODEL_QUOTA_CLIENTS,
+	MODEL_QUOTA_CLIENTS_NEW,
+	MODEL_QUOTAS
+};
+
+/* ---- a packet, and what becomes of it ---- */
+
+struct model_frame {
+	uint32_t metadata; /* bytes that it takes from the room before the frame */
+	uint32_t ifindex;  /* where it came in */
+	uint32_t size;
+	uint8_t bytes[MODEL_FRAME];
+};
+
+enum model_decided_by {
+	MODEL_BY_NONE,
+	MODEL_BY_SLOT,
+	MODEL_BY_FALLBACK,
+	MODEL_BY_FLOW,
+	MODEL_BY_CLIENT
+};
+
+struct model_answer {
+	enum model_verdict verdict;
+	uint32_t service, pool, backend; /* 0: none was reached */
+	uint32_t slot;
+	struct model_flow flow; /* where a service was reached */
+	enum model_decided_by decided_by;
+	uint32_t l3_size; /* of the packet as it came */
+	bool new_flow;
+	bool redirected; /* it leaves by another interface than it came by */
+	bool notes[MODEL_NOTES];
+	uint32_t size; /* what leaves, or goes to the kernel; unless dropped */
+	uint8_t bytes[MODEL_FRAME];
+};
+
+/* ---- model.c ---- */
+
+const char *model_verdict_name(enum model_verdict verdict);
+bool model_drops(enum model_verdict verdict);
+
+/* Judges `frame` at tick `now`; `memory` becomes what it is afterwards. */
+void model_run(const struct model_config *config, struct model_memory *memory,
+	       const struct model_frame *frame, uint32_t now, struct model_answer *answer);
+
+/* ---- between the parts ---- */
+
+/* What the bytes say. */
+struct model_packet {
+	uint8_t family; /* 0: no destination is known */
+	struct model_flow flow;
+	uint32_t l3_offset, l3_size;
+	uint8_t traffic_class;
+	uint32_t sequence;
+	bool syn;     /* SYN without ACK */
+	bool closing; /* FIN or RST */
+	bool reset;
+};
+
+/* The choice of a backend, as it is being made. */
+struct model_pick {
+	const struct model_config *config;
+	struct model_memory *memory;
+	const struct model_packet *packet;
+	const struct model_pool *pool;
+	uint32_t pool_index;
+	uint32_t slot_index;
+	struct model_slot slot; /* what the table says, before any client's record */
+	uint32_t now;
+	/* The pair the packet is judged by, and where its times are. */
+	uint32_t owner, fallback; /* 0: none that can be used */
+	bool changed;
+	bool by_client; /* a client's record that was there before */
+	struct model_times *times;
+	struct model_answer *answer;
+};
+
+enum model_verdict model_parse(const uint8_t *bytes, uint32_t size, struct model_packet *packet);
+bool model_is_vip(const struct model_config *config, const struct model_address *address);
+/* The service for the flow, or 0. */
+uint32_t model_service(const struct model_config *config, const struct model_flow *flow);
+
+uint32_t model_hash_flow(const uint8_t seed[MODEL_SEED], const struct model_flow *flow);
+uint32_t model_hash_client(const uint8_t seed[MODEL_SEED], const struct model_address *network);
+/* What varies by flow, from the hash that chose the slot. */
+uint32_t model_entropy(const struct model_pool *pool, uint32_t hash, const struct model_flow *flow);
+
+enum model_verdict model_pick(struct model_pick *pick);
+/* Judges by the client's record where there is one, or makes it. */
+void model_pick_client(struct model_pick *pick);
+
+enum model_verdict model_forward(const struct model_backend *backend,
+				 const struct model_packet *packet, const struct model_frame *frame,
+				 uint32_t entropy, struct model_answer *answer);
+
+struct model_address model_network(const struct model_pool *pool,
+				   const struct model_address *address);
+bool model_usable(const struct model_config *config, uint32_t backend);
+uint32_t model_client_life(const struct model_pool *pool);
+
+/* model_table.c: of births (`births`) or flows. NULL: there is none. */
+struct model_entry *model_entry_find(struct model_entry *table, const struct model_flow *flow);
+bool model_entry_live(const struct model_pick *pick, const struct model_entry *entry);
+/* Writes an entry over the flow's dead one or in a free place. False if there is no room. */
+bool model_birth_write(struct model_pick *pick, const struct model_entry *entry);
+bool model_flow_write(struct model_pick *pick, const struct model_entry *entry);
+/* Whether the quota has room for one more. */
+bool model_quota_left(const struct model_config *config, const struct model_memory *memory,
+		      enum model_quota quota);
+void model_quota_count(const struct model_memory *memory, uint32_t count[MODEL_QUOTAS]);
+
+#endif
