@@ -71,6 +71,9 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.exists
 	$(SAY) CC $@
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+# The page that the program carries in itself.
+$(BUILD)/obj/user/status_page.o $(BUILD)/asan/user/status_page.o: user/status_page.html
+
 # The only sources that know the skeletons.
 $(foreach o,dataplane dataplane_explain,$(BUILD)/obj/user/$(o).o $(BUILD)/asan/user/$(o).o): $(BUILD)/lb.skel.h
 $(BUILD)/obj/user/dataplane_sweep.o $(BUILD)/asan/user/dataplane_sweep.o: $(BUILD)/sweep.skel.h

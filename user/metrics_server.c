@@ -25,16 +25,14 @@
 #include "log.h"
 #include "metrics.h"
 #include "metrics_socket.h"
+#include "rendering.h"
 #include "stats.h"
+#include "status_page.h"
 
 enum {
 	CONNECTIONS_MAX = 16,
 	IDLE_TIMEOUT_S = 10,
 	INTERFACES_MAX = 64,
-	/* A rendering is given to whoever asks within so many times what it cost: so a tenth of the
-	 * thread goes into rendering at most, and one that costs a millisecond is as good as new.
-	 */
-	KEPT_FOR_COSTS = 9,
 };
 
 /* Where it listens, or is about to. */
@@ -44,11 +42,6 @@ struct listener {
 	struct httpd *httpd;
 };
 
-struct rendering {
-	struct MHD_Response *response; /* NULL: none yet */
-	uint64_t made_ns, cost_ns;
-};
-
 struct metrics_server {
 	sd_event *event;
 	struct controller *controller;
@@ -56,15 +49,17 @@ struct metrics_server {
 	struct listener prepared;
 	bool moving; /* `prepared` is to take the place of `listener` */
 	struct rendering renderings[METRICS_SCOPE_COUNT];
+	struct api_state api; /* of the status page's questions */
+	struct rendering status;
 	struct log_limit failures;
 };
 
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t monotonic_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* ---- gathering ---- */
@@ -193,46 +188,14 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned sta
 	return result;
 }
 
-static void rendering_drop(struct rendering *rendering)
-{
-	/* Connections that are still sending it hold on to it. */
-	if (rendering->response)
-		MHD_destroy_response(rendering->response);
-	*rendering = (struct rendering){0};
-}
-
-/* 0, or a positive errno. */
-static int rendering_make(const struct controller *controller, enum metrics_scope scope,
-			  struct rendering *rendering)
-{
-	uint64_t began_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	size_t size;
-	char *text = render(controller, scope, &size);
-
-	rendering_drop(rendering);
-	if (!text)
-		return errno;
-	rendering->response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
-	if (!rendering->response) {
-		free(text);
-		return ENOMEM;
-	}
-	MHD_add_response_header(rendering->response, "Content-Type",
-				"text/plain; version=0.0.4; charset=utf-8");
-	rendering->made_ns = clock_ns(CLOCK_MONOTONIC);
-	/* The processor's time: to have waited for it is no reason to be older. */
-	rendering->cost_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns;
-	return 0;
-}
-
 static enum MHD_Result send_failure(struct metrics_server *server,
-				    struct MHD_Connection *connection, int error)
+				    struct MHD_Connection *connection, const char *what)
 {
 	uint32_t suppressed;
-	char text[256];
+	char text[sizeof(((struct fault *)0)->message) + 2];
 
-	snprintf(text, sizeof(text), "metrics: reading counters: %s", strerror(error));
-	if (log_allowed(&server->failures, clock_ns(CLOCK_MONOTONIC) / 1000000, &suppressed))
+	snprintf(text, sizeof(text), "%s", what);
+	if (log_allowed(&server->failures, monotonic_ms(), &suppressed))
 		log_warn("%s", text);
 	strcat(text, "\n");
 	return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
@@ -242,14 +205,66 @@ static enum MHD_Result send_metrics(struct metrics_server *server,
 				    struct MHD_Connection *connection, enum metrics_scope scope)
 {
 	struct rendering *rendering = &server->renderings[scope];
-	int error = 0;
+	uint64_t began = rendering_begin();
+	char *text, what[256];
+	size_t size;
+	int error;
 
-	if (!rendering->response ||
-	    clock_ns(CLOCK_MONOTONIC) - rendering->made_ns >= KEPT_FOR_COSTS * rendering->cost_ns)
-		error = rendering_make(server->controller, scope, rendering);
-	if (error)
-		return send_failure(server, connection, error);
+	if (!rendering_is_fresh(rendering)) {
+		text = render(server->controller, scope, &size);
+		error = text ? rendering_keep(rendering, text, size,
+					      "text/plain; version=0.0.4; charset=utf-8", began)
+			     : errno;
+		if (error) {
+			snprintf(what, sizeof(what), "metrics: reading counters: %s",
+				 strerror(error));
+			return send_failure(server, connection, what);
+		}
+	}
 	return MHD_queue_response(connection, MHD_HTTP_OK, rendering->response);
+}
+
+static enum MHD_Result send_status(struct metrics_server *server, struct MHD_Connection *connection)
+{
+	struct rendering *rendering = &server->status;
+	uint64_t began = rendering_begin();
+	struct fault fault;
+	char *text;
+	size_t size;
+
+	if (!rendering_is_fresh(rendering)) {
+		text = status_page_data(&server->api, &size, &fault);
+		if (!text)
+			return send_failure(server, connection, fault.message);
+		if (rendering_keep(rendering, text, size, "application/json", began) != 0)
+			return send_failure(server, connection, "status page: out of memory");
+		MHD_add_response_header(rendering->response, "Cache-Control", "no-store");
+	}
+	return MHD_queue_response(connection, MHD_HTTP_OK, rendering->response);
+}
+
+/* Whatever a name in the configuration may hold, the browser runs nothing but the page's own script
+ * and asks nobody but lbd. */
+static enum MHD_Result send_page(struct MHD_Connection *connection)
+{
+	size_t size;
+	const char *page = status_page_html(&size);
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(size, (void *)page, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", "text/html; charset=utf-8");
+	MHD_add_response_header(response, "Content-Security-Policy",
+				"default-src 'none'; script-src 'unsafe-inline'; style-src "
+				"'unsafe-inline'; connect-src 'self'; img-src data:; base-uri "
+				"'none'; form-action 'none'; frame-ancestors 'none'");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	result = MHD_queue_response(connection, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
 }
 
 /* ---- requests ---- */
@@ -285,10 +300,14 @@ static enum MHD_Result answer(struct metrics_server *server, struct MHD_Connecti
 	struct parameters parameters = {.scope = METRICS_ALL};
 
 	if (!strcmp(path, "/"))
-		return send_text(connection, MHD_HTTP_OK, "Limpet. Its metrics are at /metrics.\n");
+		return send_page(connection);
+	if (!strcmp(path, "/status.json"))
+		return send_status(server, connection);
 	if (strcmp(path, "/metrics") != 0)
-		return send_text(connection, MHD_HTTP_NOT_FOUND,
-				 "There is nothing at this path; metrics are at /metrics.\n");
+		return send_text(
+			connection, MHD_HTTP_NOT_FOUND,
+			"There is nothing at this path; the status page is at /, metrics are at "
+			"/metrics.\n");
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter, &parameters);
 	if (parameters.wrong[0])
 		return send_text(connection, MHD_HTTP_BAD_REQUEST, parameters.wrong);
@@ -405,6 +424,7 @@ struct metrics_server *metrics_server_create(sd_event *event, struct controller 
 	}
 	server->event = event;
 	server->controller = controller;
+	api_state_init(&server->api, controller);
 	server->listener.fd = server->prepared.fd = -1;
 	server->failures = (struct log_limit){.burst = 3, .interval_ms = 60 * 1000};
 	if (on_prepare(server, controller_model(controller), fault) < 0) {
@@ -424,5 +444,6 @@ void metrics_server_free(struct metrics_server *server)
 	listener_close(&server->listener);
 	for (int i = 0; i < METRICS_SCOPE_COUNT; i++)
 		rendering_drop(&server->renderings[i]);
+	rendering_drop(&server->status);
 	free(server);
 }
