@@ -265,10 +265,11 @@ churn: deps
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/man/man8
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/limpet
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(wildcard tools/man/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(wildcard tools/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 $(wildcard tools/monitoring/*) $(DESTDIR)$(PREFIX)/share/limpet
 	for program in $(notdir $(PROGRAMS)); do install -D -m 644 tools/completions/limpet.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program || exit; done
 
