@@ -25,8 +25,8 @@ static void print_interfaces(const json_t *interfaces)
 	size_t i;
 
 	json_array_foreach (interfaces, i, item)
-		ctl_line(i ? "" : "interfaces", "%s (%s)", ctl_text(item, "interface"),
-			 ctl_text(item, "mode"));
+		ctl_line(i ? "" : "interfaces", "%s (%s), %s", ctl_text(item, "interface"),
+			 ctl_text(item, "mode"), ctl_text(item, "state"));
 	if (!json_array_size(interfaces))
 		ctl_line("interfaces", "none (`lbload attach IF`)");
 }

@@ -191,6 +191,7 @@ int ctl_client_list(struct ctl *ctl, struct fault *fault);
 int ctl_client_forget(struct ctl *ctl, struct fault *fault);
 int ctl_flow_lookup(struct ctl *ctl, struct fault *fault);
 int ctl_check_now(struct ctl *ctl, struct fault *fault);
+int ctl_doctor(struct ctl *ctl, struct fault *fault);
 int ctl_drops(struct ctl *ctl, struct fault *fault);
 int ctl_events(struct ctl *ctl, struct fault *fault);
 int ctl_config_check(struct ctl *ctl, struct fault *fault);

@@ -48,6 +48,8 @@ int api_change_backend(struct call *call);
 int api_post_reload(struct call *call);
 int api_post_check(struct call *call);
 int api_get_check(struct call *call);
+int api_post_doctor(struct call *call);
+int api_get_doctor(struct call *call);
 
 const struct model *call_model(const struct call *call);
 

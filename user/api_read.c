@@ -9,11 +9,12 @@
 #include "api_json.h"
 #include "api_lookup.h"
 #include "find.h"
+#include "interfaces.h"
 #include "model_json.h"
 #include "stats.h"
 #include "version.h"
 
-enum { ATTACHMENTS_MAX = 64, SAMPLE_MIN_MS = 1000 };
+enum { SAMPLE_MIN_MS = 1000 };
 
 static struct dataplane *dataplane_of(const struct call *call)
 {
@@ -30,16 +31,18 @@ static int counters_fault(struct call *call, int error)
 
 static json_t *interfaces(struct dataplane *dp)
 {
-	struct lb_attachment attachments[ATTACHMENTS_MAX];
-	uint32_t ifindexes[ATTACHMENTS_MAX];
-	int count = dataplane_attachments(dp, ifindexes, attachments, ATTACHMENTS_MAX);
+	struct interface_state states[INTERFACES_MAX];
+	int count = interfaces_read(dp, states);
 	json_t *list = json_array();
 
-	for (int i = 0; i < count && i < ATTACHMENTS_MAX; i++)
+	for (int i = 0; i < count; i++)
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:s}", "interface", attachments[i].interface, "mode",
-				  attachments[i].mode == LB_ATTACH_GENERIC ? "generic" : "native"));
+			json_pack("{s:s, s:s, s:s, s:b, s:o}", "interface", states[i].name, "mode",
+				  states[i].mode == LB_ATTACH_GENERIC ? "generic" : "native",
+				  "state", interface_condition_name(states[i].condition),
+				  "attached", interface_attached(&states[i]), "mtu",
+				  states[i].mtu ? json_integer(states[i].mtu) : json_null()));
 	return list;
 }
 

@@ -140,6 +140,7 @@ static const struct route {
 	{.path = "/v1/events", .get = api_get_events, .parameters = {"history", "follow"}},
 	{.path = "/v1/config/diff", .get = api_get_config_diff},
 	{.path = "/v1/pools/{}/backends/{}/check", .get = api_get_check, .post = api_post_check},
+	{.path = "/v1/doctor", .get = api_get_doctor, .post = api_post_doctor},
 	{.path = "/v1/reload", .post = api_post_reload, .parameters = {"dry_run", "break_flows"}},
 };
 

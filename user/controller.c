@@ -18,6 +18,7 @@
 #include "agents.h"
 #include "drain.h"
 #include "guard.h"
+#include "interfaces.h"
 #include "left.h"
 #include "neighbour.h"
 #include "slow_start.h"
@@ -289,6 +290,18 @@ const struct agent_check *controller_check_last(const struct controller *control
 	return agents_check_last(controller->agents, pool, backend);
 }
 
+int controller_doctor_start(struct controller *controller)
+{
+	if (!controller->doctor)
+		controller->doctor = doctor_create(controller->event, controller->dp);
+	return controller->doctor ? doctor_start(controller->doctor, controller->running) : -ENOMEM;
+}
+
+struct doctor_report controller_doctor_report(const struct controller *controller)
+{
+	return controller->doctor ? doctor_report(controller->doctor) : (struct doctor_report){};
+}
+
 /* ---- start and stop ---- */
 
 /* One controller per data plane: two would undo each other's changes. */
@@ -426,6 +439,11 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	controller->neighbours = neighbours_create(event, fault);
 	if (!controller->neighbours)
 		goto fail;
+	controller->interfaces = interfaces_create(event, controller->dp, controller->neighbours);
+	if (!controller->interfaces) {
+		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
+		goto fail;
+	}
 	controller->agents =
 		agents_create(event, controller->neighbours, controller->dp, &listener);
 	if (!controller->agents) {
@@ -449,7 +467,9 @@ void controller_free(struct controller *controller)
 	sd_event_source_disable_unref(controller->retry_source);
 	sd_event_source_disable_unref(controller->drain_source);
 	sd_event_source_disable_unref(controller->slow_source);
+	doctor_free(controller->doctor);
 	agents_free(controller->agents);
+	interfaces_free(controller->interfaces);
 	neighbours_free(controller->neighbours);
 	sweeper_free(controller->sweeper);
 	publish_free(controller->publish);

@@ -17,6 +17,7 @@
 #include <systemd/sd-event.h>
 
 #include "dataplane.h"
+#include "doctor.h"
 #include "fault.h"
 #include "model.h"
 #include "overrides.h"
@@ -108,6 +109,10 @@ int controller_differences(struct controller *controller, json_t **list, json_t 
 
 /* The file as it is named. Borrowed. */
 const char *controller_config_path(const struct controller *controller);
+
+/* An examination of this host and of the paths to backends; see doctor.h. */
+int controller_doctor_start(struct controller *controller);
+struct doctor_report controller_doctor_report(const struct controller *controller);
 
 struct agent_check;
 

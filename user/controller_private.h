@@ -32,6 +32,8 @@ struct controller {
 	struct publish *publish;
 	struct neighbours *neighbours;
 	struct agents *agents;
+	struct doctor *doctor;
+	struct interfaces *interfaces;
 	struct model *base;
 	struct model *running;
 	struct overrides *overrides;

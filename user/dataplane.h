@@ -56,6 +56,9 @@ struct bpf_object *dataplane_object(struct dataplane *dp, struct fault *fault);
  * to be called once it is attached. */
 int dataplane_program_publish(struct dataplane *dp, struct fault *fault);
 
+/* Whether the program that was attached last is machine code: 1 or 0, or a negative errno. */
+int dataplane_program_jited(const struct dataplane *dp);
+
 const struct lb_settings *dataplane_settings(const struct dataplane *dp);
 
 /* Kernel memory that the maps take, as the kernel accounts it; entries of the hashes, which are

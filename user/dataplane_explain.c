@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dataplane_private.h"
 #include "lb.skel.h"
@@ -110,4 +111,21 @@ int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint
 		return fault_set(fault, FAULT_FAILED, "%s: reading the explanation: %s",
 				 dp->pin_dir, strerror(errno));
 	return 0;
+}
+
+int dataplane_program_jited(const struct dataplane *dp)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	char path[DATAPLANE_PATH_SIZE];
+	int fd, err;
+
+	if (dataplane_pin_path(path, dp->pin_dir, DATAPLANE_PROGRAM_PIN))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
+	close(fd);
+	return err ? err : info.jited_prog_len > 0;
 }

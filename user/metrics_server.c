@@ -11,16 +11,15 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "api_json.h"
 #include "attach.h"
+#include "interfaces.h"
 #include "httpd.h"
 #include "log.h"
 #include "metrics.h"
@@ -32,7 +31,6 @@
 enum {
 	CONNECTIONS_MAX = 16,
 	IDLE_TIMEOUT_S = 10,
-	INTERFACES_MAX = 64,
 };
 
 /* Where it listens, or is about to. */
@@ -77,35 +75,16 @@ static size_t gather_drops(const struct stats_totals *totals,
 }
 
 /* What was attached in another network namespace cannot be looked at from here, and is believed. */
-static void judge_interface(uint32_t ifindex, const struct lb_attachment *attachment, ino_t netns,
-			    struct metrics_interface *out)
-{
-	char name[IF_NAMESIZE];
-
-	snprintf(out->name, sizeof(out->name), "%.15s", attachment->interface);
-	out->mode = attach_mode_name(attachment->mode);
-	out->attached = true;
-	if (attachment->netns != netns)
-		return;
-	out->attached = false;
-	if (!if_indextoname(ifindex, name))
-		return;
-	snprintf(out->name, sizeof(out->name), "%s", name);
-	out->attached = attach_is_on(name, attachment->program_id);
-}
-
 static int gather_interfaces(struct dataplane *dp, struct metrics_interface *out)
 {
-	struct lb_attachment attachments[INTERFACES_MAX];
-	uint32_t ifindexes[INTERFACES_MAX];
-	int count = dataplane_attachments(dp, ifindexes, attachments, INTERFACES_MAX);
-	struct stat here = {0};
+	struct interface_state states[INTERFACES_MAX];
+	int count = interfaces_read(dp, states);
 
-	if (count > INTERFACES_MAX)
-		count = INTERFACES_MAX;
-	stat("/proc/self/ns/net", &here);
-	for (int i = 0; i < count; i++)
-		judge_interface(ifindexes[i], &attachments[i], here.st_ino, &out[i]);
+	for (int i = 0; i < count; i++) {
+		snprintf(out[i].name, sizeof(out[i].name), "%s", states[i].name);
+		out[i].mode = attach_mode_name(states[i].mode);
+		out[i].attached = interface_attached(&states[i]);
+	}
 	return count;
 }
 

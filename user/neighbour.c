@@ -104,6 +104,9 @@ static int on_refresh(sd_event_source *source, uint64_t due, void *context)
 		if (target->stale)
 			target_refresh(target);
 	}
+	if (neighbours->links_changed && neighbours->links_told)
+		neighbours->links_told(neighbours->links_context);
+	neighbours->links_changed = false;
 	return 0;
 }
 
@@ -146,8 +149,11 @@ static void news_link(struct neighbours *neighbours, const struct nlmsghdr *mess
 
 	/* Bridges tell of their ports in messages of their own family. */
 	if (mnl_nlmsg_get_payload_len(message) >= sizeof(*header) &&
-	    header->ifi_family == AF_UNSPEC)
+	    header->ifi_family == AF_UNSPEC) {
+		neighbours->links_changed = true;
+		refresh_arm(neighbours);
 		refresh_under(neighbours, NULL);
+	}
 }
 
 static int on_message(const struct nlmsghdr *message, void *context)
@@ -189,6 +195,8 @@ static void news_lost(struct neighbours *neighbours)
 		log_info("neighbour: the kernel's notifications came too fast (%u times more "
 			 "before): reading routes and neighbours afresh",
 			 suppressed);
+	neighbours->links_changed = true;
+	refresh_arm(neighbours);
 	refresh_under(neighbours, NULL);
 	peers_reread(neighbours);
 }
@@ -217,6 +225,13 @@ static int on_news(sd_event_source *source, int fd, uint32_t events, void *conte
 }
 
 /* ---- the public side ---- */
+
+void neighbours_on_links(struct neighbours *neighbours, void (*changed)(void *context),
+			 void *context)
+{
+	neighbours->links_told = changed;
+	neighbours->links_context = context;
+}
 
 static int sources_add(struct neighbours *neighbours)
 {

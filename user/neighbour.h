@@ -25,6 +25,11 @@ typedef void (*neighbour_changed)(void *context, const struct next_hop *hop);
 struct neighbours *neighbours_create(sd_event *event, struct fault *fault);
 void neighbours_free(struct neighbours *neighbours); /* all watches must be gone; NULL is fine */
 
+/* `changed` is called from the loop after links came, went or changed, once for all that did
+ * meanwhile. There may be one; NULL for none. */
+void neighbours_on_links(struct neighbours *neighbours, void (*changed)(void *context),
+			 void *context);
+
 /* Watches of the same address share one look-up. NULL with errno set on failure. The first report
  * comes from the loop, not from within this call. */
 struct neighbour_watch *neighbour_watch_create(struct neighbours *neighbours,

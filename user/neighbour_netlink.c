@@ -254,6 +254,8 @@ static int link_read(const struct nlmsghdr *message, void *context)
 	read_attributes(message, sizeof(*header), table);
 	out->ifindex = header->ifi_index;
 	out->mtu = read_u32(table[IFLA_MTU]);
+	if (!table[IFLA_LINK_NETNSID])
+		out->peer = read_u32(table[IFLA_LINK]);
 	out->up = header->ifi_flags & IFF_UP;
 	out->carrier = header->ifi_flags & IFF_LOWER_UP;
 	if (table[IFLA_IFNAME])

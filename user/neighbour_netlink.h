@@ -41,6 +41,8 @@ struct netlink_link {
 	bool carrier;
 	bool ethernet; /* has MAC addresses, and resolves its neighbours' */
 	uint8_t mac[6];
+	uint32_t
+		peer; /* the interface behind it (veth: its other end); 0: none in this namespace */
 };
 
 struct netlink_entry {

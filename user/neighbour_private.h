@@ -68,6 +68,9 @@ struct neighbours {
 	sd_event_source *news_source;
 	sd_event_source *refresh_timer;
 	sd_event_source *report_source;
+	void (*links_told)(void *context); /* see neighbours_on_links */
+	void *links_context;
+	bool links_changed;
 	uint64_t refreshed_us;
 	uint64_t paced_us; /* the time up to which requests are used up */
 	size_t peer_count;

@@ -2,6 +2,8 @@
 /* probe_socket: what ways of probing with sockets have in common. See probe_type.h. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,19 +56,53 @@ static bool is_local(const struct addr *vip)
 	return local;
 }
 
+/* An address of the host's, of the VIP's family, that answers reach it at: the one it has towards
+ * the backend, else another of that interface. False if there is none. */
+static bool source_find(const struct probe_tunnel *tunnel, const struct addr *vip,
+			struct addr *source)
+{
+	char name[IF_NAMESIZE];
+	struct ifaddrs *all;
+	bool found = false;
+
+	*source = tunnel->source;
+	if (source->family == vip->family)
+		return true;
+	if (!if_indextoname(tunnel->ifindex, name) || getifaddrs(&all) < 0)
+		return false;
+	for (const struct ifaddrs *each = all; each && !found; each = each->ifa_next) {
+		if (!each->ifa_addr || strcmp(each->ifa_name, name) != 0)
+			continue;
+		*source = (struct addr){.family = vip->family};
+		if (vip->family == 4 && each->ifa_addr->sa_family == AF_INET)
+			memcpy(&source->ip, &((struct sockaddr_in *)each->ifa_addr)->sin_addr, 4);
+		else if (vip->family == 6 && each->ifa_addr->sa_family == AF_INET6)
+			memcpy(&source->ip, &((struct sockaddr_in6 *)each->ifa_addr)->sin6_addr,
+			       16);
+		else
+			continue;
+		/* fe80:: is known to its link alone. */
+		found = !addr_equal(source, vip) &&
+			!(vip->family == 6 && source->ip.bytes[0] == 0xfe);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
 int probe_steer(const struct probe_attempt *attempt, int fd)
 {
 	const struct probe_tunnel *tunnel = attempt->target.tunnel;
 	const struct addr *vip = &attempt->target.address;
+	struct addr source;
 
 	if (!tunnel)
 		return 0;
 	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &tunnel->mark, sizeof(tunnel->mark)) < 0)
 		return errno;
 	/* The kernel would ask from the VIP itself, and the backend answer itself. */
-	if (tunnel->source.family == vip->family && is_local(vip))
-		return bind_to(fd, &tunnel->source);
-	return 0;
+	if (!is_local(vip))
+		return 0;
+	return source_find(tunnel, vip, &source) ? bind_to(fd, &source) : EADDRNOTAVAIL;
 }
 
 int probe_socket(const struct probe_attempt *attempt, int type, int protocol)

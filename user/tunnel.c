@@ -48,17 +48,16 @@ static void explain_missed(const struct probe_tunnel *tunnel, const struct addr 
 			 "packets to %s do not get to the program of probes on %s", text, name);
 }
 
-/* net.ipv4.conf.NAME.accept_local; false if it cannot be read, too. */
-static bool accepts_local(const char *name)
+int tunnel_ipv4_conf(const char *interface, const char *key)
 {
 	char path[96];
 	FILE *file;
 	int value = 0;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/accept_local", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", interface, key);
 	file = fopen(path, "re");
 	if (!file)
-		return false;
+		return 0;
 	if (fscanf(file, "%d", &value) != 1)
 		value = 0;
 	fclose(file);
@@ -73,7 +72,8 @@ static void explain_silence(const struct probe_tunnel *tunnel, const struct addr
 
 	out[0] = '\0';
 	if (vip->family != 4 || vip_route(vip, tunnel->mark, &route) || route.type != RTN_LOCAL ||
-	    !if_indextoname(tunnel->ifindex, name) || accepts_local("all") || accepts_local(name))
+	    !if_indextoname(tunnel->ifindex, name) || tunnel_ipv4_conf("all", "accept_local") ||
+	    tunnel_ipv4_conf(name, "accept_local"))
 		return;
 	snprintf(out, PROBE_WHY_SIZE,
 		 "%s is this host's own, so it drops answers from it (sysctl -w "

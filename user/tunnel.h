@@ -8,6 +8,9 @@
 
 #include "probe.h"
 
+/* net.ipv4.conf.INTERFACE.KEY; 0 if it cannot be read. */
+int tunnel_ipv4_conf(const char *interface, const char *key);
+
 /* See struct probe_tunnel. */
 void tunnel_explain(const struct probe_tunnel *tunnel, const struct addr *vip, bool left,
 		    char out[PROBE_WHY_SIZE]);

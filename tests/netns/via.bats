@@ -149,7 +149,7 @@ all_become()
 	# Now they leave, and the answers are dropped.
 	becomes tcp/v4 down "accept_local=1"
 	on balancer sysctl -qw net.ipv4.conf.eth1.accept_local=1
-	all_become "tcp/v4 http/v4 udp/v4" up " in "
+	all_become "tcp/v4 tcp/v6 http/v4 udp/v4" up " in "
 	on balancer ip address del $vip4/32 dev lo
 	on balancer sysctl -qw net.ipv4.conf.eth1.accept_local=0
 	all_become "$tunnelled" up " in "

@@ -29,6 +29,7 @@
 #include "../../user/api.h"
 #include "../../user/config.h"
 #include "../../user/events.h"
+#include "../../user/interfaces.h"
 #include "../../user/log.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -73,6 +74,26 @@ const struct agent_check *controller_check_last(const struct controller *control
 	(void)pool;
 	(void)backend;
 	return NULL;
+}
+
+int controller_doctor_start(struct controller *controller)
+{
+	(void)controller;
+	return 0;
+}
+
+struct doctor_report controller_doctor_report(const struct controller *controller)
+{
+	static struct doctor_finding finding = {.severity = DOCTOR_ERROR,
+						.code = "mtu",
+						.object = "backend web/web1",
+						.cause = "too small",
+						.remedy = "ip link"};
+	static const struct doctor_findings findings = {.items = &finding, .count = 1};
+
+	(void)controller;
+	return (struct doctor_report){
+		.begun = true, .findings = &findings, .interface_count = 1, .backend_count = 3};
 }
 
 struct dataplane *controller_dataplane(const struct controller *controller)
@@ -229,6 +250,24 @@ int dataplane_attachments(struct dataplane *dp, uint32_t *ifindexes, struct lb_a
 	*ifindexes = 3;
 	*out = (struct lb_attachment){.interface = "eth0", .mode = LB_ATTACH_GENERIC};
 	return 1;
+}
+
+int interfaces_read(struct dataplane *dp, struct interface_state out[INTERFACES_MAX])
+{
+	(void)dp;
+	out[0] = (struct interface_state){
+		.name = "eth0", .mode = LB_ATTACH_GENERIC, .condition = INTERFACE_UP, .mtu = 1500};
+	return 1;
+}
+
+const char *interface_condition_name(enum interface_condition condition)
+{
+	return condition == INTERFACE_UP ? "up" : "?";
+}
+
+bool interface_attached(const struct interface_state *state)
+{
+	return state->condition == INTERFACE_UP;
 }
 
 int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,

@@ -15,12 +15,20 @@ static const struct api_case {
 } cases[] = {
 	{"GET", "/v1/status", NULL, 200,
 	 "{\"version\": \"0.\", \"uptime_s\": 61, \"pin_dir\": \"/sys/fs/bpf/lbd\","
-	 " \"interfaces\": [{\"interface\": \"eth0\", \"mode\": \"generic\"}], \"services\": 2,"
+	 " \"interfaces\": [{\"interface\": \"eth0\", \"mode\": \"generic\","
+	 " \"state\": \"up\", \"attached\": true, \"mtu\": 1500}], \"services\": 2,"
 	 " \"pools\": 2, \"backends\": 4, \"backends_up\": 2, \"overrides\": 2,"
 	 " \"totals\": {\"packets\": 48, \"bytes\": 4800, \"dropped_packets\": 7},"
 	 " \"flow_table\": {\"entries\": 7, \"limit\": 1000}, \"client_table\":"
 	 " {\"entries\": 2, \"limit\": 500}, \"untracked\": [{\"count\": 0}, {\"count\": 1},"
 	 " {\"what\": \"client_untracked\", \"count\": 2, \"meaning\": \"no room\"}]}",
+	 NULL},
+	{"POST", "/v1/doctor", NULL, 200,
+	 "{\"schema\": 1, \"running\": false, \"findings\": [{\"severity\": \"error\","
+	 " \"code\": \"mtu\", \"object\": \"backend web/web1\", \"cause\": \"too small\","
+	 " \"type\": \"ip link\"}], \"node\": {\"tables\": [{\"pool\": \"dns\"},"
+	 " {\"pool\": \"web\", \"table_digest\": \"00000000000000ab\"}]},"
+	 " \"examined\": {\"interfaces\": 1, \"backends\": 3}}",
 	 NULL},
 	{"GET", "/v1/services", NULL, 200,
 	 "{\"services\": [{\"name\": \"dns\", \"new_flows\": null}, {\"name\": \"http\","

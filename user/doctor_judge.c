@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* doctor_judge: see doctor_judge.h. */
+#include "doctor_judge.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLIENT_MTU = 1500, OUTER_IPV4 = 20, OUTER_IPV6 = 40, OUTER_GUE = 8 };
+
+const char *doctor_severity_name(enum doctor_severity severity)
+{
+	static const char *const names[] = {"error", "warning", "note"};
+
+	return names[severity];
+}
+
+void doctor_findings_free(struct doctor_findings *findings)
+{
+	free(findings->items);
+	*findings = (struct doctor_findings){};
+}
+
+void doctor_findings_order(struct doctor_findings *findings)
+{
+	struct doctor_finding *ordered = calloc(findings->count + 1, sizeof(*ordered));
+	size_t count = 0;
+
+	if (!ordered)
+		return;
+	for (int severity = 0; severity < DOCTOR_SEVERITY_COUNT; severity++) {
+		for (size_t i = 0; i < findings->count; i++) {
+			if ((int)findings->items[i].severity == severity)
+				ordered[count++] = findings->items[i];
+		}
+	}
+	free(findings->items);
+	findings->items = ordered;
+}
+
+/* A finding whose cause is in the format; its remedy is added by `remedy`. */
+static struct doctor_finding *find(struct doctor_findings *out, enum doctor_severity severity,
+				   const char *code, const char *object, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+static struct doctor_finding *find(struct doctor_findings *out, enum doctor_severity severity,
+				   const char *code, const char *object, const char *format, ...)
+{
+	struct doctor_finding *grown =
+		reallocarray(out->items, out->count + 1, sizeof(*out->items));
+	struct doctor_finding *finding;
+	va_list args;
+
+	if (!grown) {
+		out->incomplete = true;
+		return NULL;
+	}
+	out->items = grown;
+	finding = &grown[out->count++];
+	*finding = (struct doctor_finding){.severity = severity, .code = code};
+	snprintf(finding->object, sizeof(finding->object), "%s", object);
+	va_start(args, format);
+	vsnprintf(finding->cause, sizeof(finding->cause), format, args);
+	va_end(args);
+	return finding;
+}
+
+static void remedy(struct doctor_finding *finding, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void remedy(struct doctor_finding *finding, const char *format, ...)
+{
+	va_list args;
+
+	if (!finding)
+		return;
+	va_start(args, format);
+	vsnprintf(finding->remedy, sizeof(finding->remedy), format, args);
+	va_end(args);
+}
+
+/* ---- the host ---- */
+
+static void judge_seed(const struct doctor_host *host, struct doctor_findings *out)
+{
+	if (host->seed_differs)
+		remedy(find(out, DOCTOR_ERROR, "seed_differs", "hash seed",
+			    "the data plane was attached with another seed than the configuration "
+			    "has: another node sends the same flows elsewhere"),
+		       "lbload detach IF; lbload clean; lbload attach IF (moves flows)");
+	else if (!host->seed_set)
+		remedy(find(out, DOCTOR_NOTE, "seed_random", "hash seed",
+			    "it was made at attach, so that another node sends the same flows "
+			    "elsewhere"),
+		       "global.hash_seed_file in lbd.yaml, the same file on all nodes");
+}
+
+void doctor_judge_host(const struct doctor_host *host, struct doctor_findings *out)
+{
+	if (host->jit_known && !host->jit)
+		remedy(find(out, DOCTOR_ERROR, "no_jit", "kernel",
+			    "the packet program is interpreted, and slow, not compiled"),
+		       "sysctl -w net.core.bpf_jit_enable=1; lbload replace");
+	if (host->why_single)
+		find(out, DOCTOR_NOTE, "no_dispatcher", "kernel",
+		     "no other XDP program can share an interface with the data plane: %s",
+		     host->why_single);
+	judge_seed(host, out);
+	if (!host->clock_synchronized)
+		remedy(find(out, DOCTOR_NOTE, "clock", "clock",
+			    "nothing keeps it in time: logs and deadlines of nodes do not agree"),
+		       "timedatectl set-ntp true");
+	if (strcmp(host->program_version, host->own_version) != 0)
+		remedy(find(out, DOCTOR_WARNING, "version", "data plane",
+			    "its program is of version %s, lbd of %s", host->program_version,
+			    host->own_version),
+		       "lbload replace");
+	if (host->new_flows_untracked)
+		remedy(find(out, DOCTOR_WARNING, "flow_table_full", "flow table",
+			    "%" PRIu64 " new flows found no room in it", host->new_flows_untracked),
+		       "more global.limits.flows in lbd.yaml; lbload detach, clean, attach");
+	if (host->clients_untracked)
+		remedy(find(out, DOCTOR_WARNING, "client_table_full", "client table",
+			    "%" PRIu64 " new clients found no room in it", host->clients_untracked),
+		       "more global.limits.clients in lbd.yaml; lbload detach, clean, attach");
+}
+
+/* ---- interfaces ---- */
+
+static void judge_attachment(const struct doctor_link *link, const char *object,
+			     struct doctor_findings *out)
+{
+	const char *name = link->name;
+
+	switch (link->attachment) {
+	case DOCTOR_ATTACHED:
+		break;
+	case DOCTOR_LINK_GONE:
+		remedy(find(out, DOCTOR_ERROR, "interface_gone", object,
+			    "the data plane was attached to it, and it is gone"),
+		       "lbload attach %s, when it is back", name);
+		break;
+	case DOCTOR_LINK_BACK:
+		remedy(find(out, DOCTOR_ERROR, "interface_back", object,
+			    "it went away and came back without the data plane's program"),
+		       "lbload attach %s", name);
+		break;
+	case DOCTOR_PROGRAM_GONE:
+		remedy(find(out, DOCTOR_ERROR, "program_gone", object,
+			    "the data plane's program was taken off it by other hands"),
+		       "lbload detach %s; lbload attach %s", name, name);
+		break;
+	case DOCTOR_ELSEWHERE:
+		find(out, DOCTOR_ERROR, "elsewhere", object,
+		     "the data plane is attached to it in another network namespace than lbd's");
+		break;
+	}
+}
+
+static void judge_veth(const struct doctor_link *link, const char *object,
+		       struct doctor_findings *out)
+{
+	if (!link->peer_known) {
+		remedy(find(out, DOCTOR_NOTE, "veth_peer", object,
+			    "a veth whose peer is not seen from here: that has to finish checksums "
+			    "and to have an XDP program, too"),
+		       "where the peer is: ethtool -K PEER tx off");
+		return;
+	}
+	if (link->peer_tx_checksum)
+		remedy(find(out, DOCTOR_WARNING, "checksum_offload", object,
+			    "its peer %s leaves checksums unfinished, and XDP sends packets on as "
+			    "they are",
+			    link->peer),
+		       "ethtool -K %s tx off", link->peer);
+	if (!link->peer_xdp)
+		remedy(find(out, DOCTOR_WARNING, "veth_no_xdp", object,
+			    "what is sent back (XDP_TX) to its peer %s is lost: that has no XDP "
+			    "program",
+			    link->peer),
+		       "ip link set dev %s xdpdrv obj PROGRAM (any that passes)", link->peer);
+}
+
+static void judge_link(const struct doctor_link *link, struct doctor_findings *out)
+{
+	char object[64];
+
+	snprintf(object, sizeof(object), "interface %s", link->name);
+	judge_attachment(link, object, out);
+	if (link->attachment != DOCTOR_ATTACHED)
+		return;
+	if (!link->up)
+		remedy(find(out, DOCTOR_ERROR, "interface_down", object, "it is down"),
+		       "ip link set %s up", link->name);
+	else if (!link->carrier)
+		find(out, DOCTOR_ERROR, "no_carrier", object, "it has no carrier");
+	if (link->generic)
+		remedy(find(out, DOCTOR_WARNING, "generic_mode", object,
+			    "attached in generic mode, which is slow"),
+		       "lbload detach %s; lbload attach %s --mode native", link->name, link->name);
+	if (link->lro)
+		remedy(find(out, DOCTOR_WARNING, "lro", object,
+			    "it merges packets into larger ones (LRO), which fit no tunnel"),
+		       "ethtool -K %s lro off", link->name);
+	if (!link->probe)
+		remedy(find(out, DOCTOR_WARNING, "no_probe_program", object,
+			    "the program of probes is not on it: checks through the tunnel cannot "
+			    "leave by it"),
+		       "lbload replace %s", link->name);
+	if (link->veth)
+		judge_veth(link, object, out);
+}
+
+void doctor_judge_links(const struct doctor_link *links, size_t count, struct doctor_findings *out)
+{
+	if (!count)
+		remedy(find(out, DOCTOR_ERROR, "not_attached", "data plane",
+			    "it is on no interface: no packet comes to it"),
+		       "lbload attach IF");
+	for (size_t i = 0; i < count; i++)
+		judge_link(&links[i], out);
+}
+
+/* ---- VIPs ---- */
+
+static bool is_told(const struct doctor_findings *findings, const char *object)
+{
+	for (size_t i = 0; i < findings->count; i++) {
+		if (strcmp(findings->items[i].object, object) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool doctor_judge_vip(const struct doctor_vip *vip, struct doctor_findings *out)
+{
+	char object[64], text[ADDR_TEXT_SIZE];
+
+	addr_format(&vip->vip, text);
+	snprintf(object, sizeof(object), "VIP %s", text);
+	if (is_told(out, object))
+		return false;
+	if (!vip->route) {
+		remedy(find(out, DOCTOR_ERROR, "no_route_to_vip", object,
+			    "this host has no route to it, which checks through the tunnel need"),
+		       "ip route add %s dev lo", text);
+		return false;
+	}
+	if (!vip->probe) {
+		remedy(find(out, DOCTOR_ERROR, "no_probe_program", object,
+			    "checks through the tunnel leave by %s, which has not the program of "
+			    "probes",
+			    vip->egress),
+		       "lbload %s",
+		       strcmp(vip->egress, "lo") == 0 ? "replace" : "attach or replace");
+		return false;
+	}
+	if (vip->local && vip->vip.family == 4 && vip->answers_in[0] && !vip->accept_local) {
+		remedy(find(out, DOCTOR_ERROR, "accept_local", object,
+			    "it is this host's own, so that the kernel drops what backends answer "
+			    "to checks"),
+		       "sysctl -w net.ipv4.conf.%s.accept_local=1", vip->answers_in);
+		return false;
+	}
+	if (vip->rp_strict && strcmp(vip->answers_in, vip->egress) != 0) {
+		remedy(find(out, DOCTOR_ERROR, "rp_filter", object,
+			    "what backends answer to checks comes in by %s, whose rp_filter drops "
+			    "it, because the route back is by %s",
+			    vip->answers_in, vip->egress),
+		       "sysctl -w net.ipv4.conf.%s.rp_filter=2", vip->answers_in);
+		return false;
+	}
+	return true;
+}
+
+/* ---- backends ---- */
+
+/* Bytes that forwarding puts before a packet. */
+static uint32_t overhead(const struct doctor_backend *backend)
+{
+	uint32_t outer = backend->address.family == 4 ? OUTER_IPV4 : OUTER_IPV6;
+
+	switch (backend->forward) {
+	case FORWARD_MODE_IPIP:
+		return outer;
+	case FORWARD_MODE_GUE:
+		return outer + OUTER_GUE;
+	default:
+		return 0;
+	}
+}
+
+static void judge_mtu(const struct doctor_backend *backend, const char *object,
+		      struct doctor_findings *out)
+{
+	uint32_t largest = backend->mtu_in < CLIENT_MTU ? backend->mtu_in : CLIENT_MTU;
+	uint32_t needed = largest + overhead(backend);
+
+	if (!overhead(backend) || !backend->hop.mtu || backend->hop.mtu >= needed)
+		return;
+	remedy(find(out, DOCTOR_WARNING, "mtu", object,
+		    "the path to it takes %u bytes: packets of more than %u are dropped once "
+		    "encapsulated (drop_too_big)",
+		    backend->hop.mtu, backend->hop.mtu - overhead(backend)),
+	       "ip link set dev %s mtu %u (or advmss on the backend's routes to clients)",
+	       backend->egress, needed);
+}
+
+static void judge_probes(const struct doctor_backend *backend, const char *object,
+			 struct doctor_findings *out)
+{
+	const struct doctor_probe *tunnel = &backend->tunnel, *direct = &backend->direct;
+	bool l2 = backend->forward == FORWARD_MODE_L2;
+
+	if (tunnel->ran && !tunnel->good && direct->ran && direct->good) {
+		remedy(find(out, DOCTOR_ERROR, l2 ? "vip_missing" : "tunnel_dropped", object,
+			    l2 ? "it answers at its own address, but not at the VIP %s: %s"
+			       : "it answers directly, but not at the VIP %s through the tunnel: "
+				 "%s",
+			    backend->vip, tunnel->reason),
+		       "on it: ip address add %s dev lo%s", backend->vip,
+		       l2 ? ""
+			  : "; lbdecap attach IF; sysctl -w net.ipv4.conf.all.rp_filter=0 "
+			    "net.ipv4.conf.IF.rp_filter=0");
+	} else if (direct->ran && !direct->good && !(tunnel->ran && tunnel->good)) {
+		remedy(find(out, DOCTOR_ERROR, "no_answer", object, "its check fails%s: %s",
+			    tunnel->ran ? ", directly as well" : "", direct->reason),
+		       "lbctl check now %s/%s", backend->pool, backend->name);
+	}
+}
+
+void doctor_judge_backend(const struct doctor_backend *backend, struct doctor_findings *out)
+{
+	char object[160], text[ADDR_TEXT_SIZE];
+
+	snprintf(object, sizeof(object), "backend %s/%s", backend->pool, backend->name);
+	addr_format(&backend->address, text);
+	if (!backend->hop.resolved) {
+		remedy(find(out, DOCTOR_ERROR, "no_next_hop", object, "no next hop: %s",
+			    backend->hop.why[0] ? backend->hop.why : "not known yet"),
+		       "ip route get %s; ip neighbour show to %s", text, text);
+		return;
+	}
+	judge_mtu(backend, object, out);
+	if (backend->forward == FORWARD_MODE_NAT && !backend->egress_attached)
+		remedy(find(out, DOCTOR_ERROR, "nat_return", object,
+			    "its answers come in by %s, which the data plane is not attached to: "
+			    "they are not translated back",
+			    backend->egress),
+		       "lbload attach %s", backend->egress);
+	judge_probes(backend, object, out);
+}
+
+void doctor_judge_pool(const struct pool *pool, bool used, struct doctor_findings *out)
+{
+	char object[96];
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		if (backend_takes_new(pool, pool->backends[i]))
+			return;
+	}
+	if (!used)
+		return;
+	snprintf(object, sizeof(object), "pool %s", pool->name);
+	remedy(find(out, DOCTOR_ERROR, "no_backend", object,
+		    pool->backend_count ? "none of its backends takes traffic"
+					: "it has no backend"),
+	       pool->backend_count ? "lbctl backend list %s -o wide" : "lbctl backend add %s/NAME",
+	       pool->name);
+}
