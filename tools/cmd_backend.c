@@ -55,8 +55,8 @@ static void hop_text(const json_t *backend, char out[OBJECT_SIZE])
 	const json_t *hop = json_object_get(backend, "next_hop");
 
 	if (json_is_true(json_object_get(hop, "resolved")))
-		snprintf(out, OBJECT_SIZE, "%s %s", ctl_text(hop, "interface"),
-			 ctl_text(hop, "mac"));
+		snprintf(out, OBJECT_SIZE, "%s %s, MTU %u", ctl_text(hop, "interface"),
+			 ctl_text(hop, "mac"), (unsigned)ctl_integer(hop, "mtu"));
 	else
 		out[0] = '\0';
 }

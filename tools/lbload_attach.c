@@ -173,6 +173,18 @@ static int record_free(struct dataplane *dp, const char *interface, struct fault
 	return count < 0 ? -1 : 0;
 }
 
+/* Records of an interface of that name that is gone: this one has come in its place. */
+static void forget_gone(struct dataplane *dp, const char *interface)
+{
+	struct lbload_attachment there[LBLOAD_ATTACHMENTS_MAX];
+	int count = lbload_attachments(dp, there, NULL);
+
+	for (int i = 0; i < count; i++)
+		if (there[i].where == LBLOAD_GONE && !strcmp(there[i].interface, interface) &&
+		    there[i].ifindex != if_nametoindex(interface))
+			dataplane_attachment_del(dp, there[i].ifindex);
+}
+
 static int attach_one(struct attaching *a, const char *interface, struct fault *fault)
 {
 	struct attach_program program = program_of(a->dp);
@@ -187,6 +199,7 @@ static int attach_one(struct attaching *a, const char *interface, struct fault *
 	snprintf(done->interface, sizeof(done->interface), "%s", interface);
 	done->ifindex = if_nametoindex(interface);
 	a->done_count++; /* from here on it has to be taken off if anything fails */
+	forget_gone(a->dp, interface);
 	snprintf(record.interface, sizeof(record.interface), "%s", interface);
 	record.program_id = done->result.program_id;
 	err = dataplane_attachment_put(a->dp, done->ifindex, &record);
@@ -380,7 +393,7 @@ int lbload_detach(struct loader *loader, struct fault *fault)
 	struct lbload_attachment there[LBLOAD_ATTACHMENTS_MAX];
 	const char *pin_dir = lbload_pin_dir(loader), *interface = loader->arguments[0];
 	struct dataplane *dp;
-	int count, err = -1, at = 0;
+	int count, err = -1, at;
 
 	loader_lock(pin_dir);
 	if (loader_permitted("detaching", fault))
@@ -388,9 +401,12 @@ int lbload_detach(struct loader *loader, struct fault *fault)
 	dp = dataplane_open(pin_dir, false, fault);
 	if (!dp)
 		return -1;
-	count = lbload_attachments(dp, there, fault);
-	while (at < count && strcmp(there[at].interface, interface))
-		at++;
+	count = at = lbload_attachments(dp, there, fault);
+	/* The one that is there, where the record of one of its name that is gone is left, too. */
+	for (int i = count - 1; i >= 0; i--)
+		if (!strcmp(there[i].interface, interface) &&
+		    (at == count || there[i].where == LBLOAD_ATTACHED))
+			at = i;
 	if (count >= 0)
 		err = at < count ? detach_one(loader, dp, &there[at], fault)
 				 : not_attached(pin_dir, interface, fault);

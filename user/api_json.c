@@ -95,8 +95,9 @@ static json_t *next_hop_json(const struct next_hop *hop)
 				 hop->why);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", byte[0], byte[1], byte[2],
 		 byte[3], byte[4], byte[5]);
-	return json_pack("{s:b, s:s?, s:s, s:n}", "resolved", 1, "interface",
-			 if_indextoname(hop->ifindex, interface), "mac", mac, "why");
+	return json_pack("{s:b, s:s?, s:s, s:i, s:n}", "resolved", 1, "interface",
+			 if_indextoname(hop->ifindex, interface), "mac", mac, "mtu", hop->mtu,
+			 "why");
 }
 
 /* What a draining backend has still to lose; flows and clients as of the last sweep. */

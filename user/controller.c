@@ -7,6 +7,7 @@
 #include "controller_private.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ enum {
 	START_WAIT_US = 1200 * 1000,
 	RETRY_US = 5 * 1000 * 1000,
 	SWEEP_INTERVAL_MS = 10 * 1000,
+	HOP_TEXT_SIZE = 96,
 };
 
 const struct model *controller_model(const struct controller *controller)
@@ -209,6 +211,36 @@ static void on_said(void *context, const char *pool_name, const char *name,
 	news_arrived(controller, changed);
 }
 
+/* "next hop 02:00:00:00:00:0b on eth1, MTU 1600", as told of backends that move. */
+static const char *hop_text(const struct next_hop *hop, char out[HOP_TEXT_SIZE])
+{
+	const uint8_t *mac = hop->destination_mac;
+	char name[IF_NAMESIZE];
+
+	snprintf(out, HOP_TEXT_SIZE, "next hop %02x:%02x:%02x:%02x:%02x:%02x on %s, MTU %u", mac[0],
+		 mac[1], mac[2], mac[3], mac[4], mac[5],
+		 if_indextoname(hop->ifindex, name) ? name : "an interface that is gone", hop->mtu);
+	return out;
+}
+
+static void tell_moved(const char *pool_name, struct backend *backend, const struct next_hop *hop)
+{
+	char now[HOP_TEXT_SIZE];
+	uint32_t suppressed;
+
+	if (!log_allowed(&backend->moves, clock_ms(CLOCK_REALTIME), &suppressed))
+		return;
+	if (suppressed)
+		log_info("backend %s/%s: %u changes of its next hop were not told", pool_name,
+			 backend->name, suppressed);
+	if (!hop->resolved)
+		log_warn("backend %s/%s: no next hop: %s; it takes no traffic", pool_name,
+			 backend->name, hop->why);
+	else
+		log_info("backend %s/%s: %s%s", pool_name, backend->name, hop_text(hop, now),
+			 backend->hop.resolved ? ", not as before" : "");
+}
+
 static void on_moved(void *context, const char *pool_name, const char *name,
 		     const struct next_hop *hop)
 {
@@ -219,14 +251,7 @@ static void on_moved(void *context, const char *pool_name, const char *name,
 
 	if (!backend)
 		return;
-	if (!hop->resolved)
-		log_warn("backend %s/%s: no next hop: %s; it takes no traffic", pool_name, name,
-			 hop->why);
-	else if (!backend->hop.resolved)
-		log_info("backend %s/%s: next hop %02x:%02x:%02x:%02x:%02x:%02x on interface %u",
-			 pool_name, name, hop->destination_mac[0], hop->destination_mac[1],
-			 hop->destination_mac[2], hop->destination_mac[3], hop->destination_mac[4],
-			 hop->destination_mac[5], hop->ifindex);
+	tell_moved(pool_name, backend, hop);
 	before = backend->hop.resolved;
 	backend->hop = *hop;
 	if (hop->resolved != before)

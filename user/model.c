@@ -229,6 +229,7 @@ struct backend *pool_backend_add(struct pool *pool, const char *name)
 	backend->drain_deadline_ms = MODEL_AS_POOL;
 	backend->transitions.burst = TRANSITION_LINES_BURST;
 	backend->transitions.interval_ms = TRANSITION_LINE_INTERVAL_MS;
+	backend->moves = backend->transitions;
 	return backend;
 }
 

@@ -143,6 +143,7 @@ struct backend {
 	uint32_t drain_moved_clients;
 	bool drain_moved_known;       /* false: it ended while no lbd counted */
 	struct log_limit transitions; /* so that flapping does not fill the log */
+	struct log_limit moves;       /* likewise, of its next hop */
 };
 
 struct pool {
