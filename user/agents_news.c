@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * agents_news: what agents hear from their probers, and what becomes of it. See agents_private.h.
+ *
+ * It is told at once, but for a verdict that other checks of the pool may put in another light
+ * (health_round.h): that is pending, and told when the round is over.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent_words.h"
+#include "agents_private.h"
+#include "health_round.h"
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Down if either says so. Where only the agent is asked, it is up until that says otherwise. */
+static enum health_state verdict_of(const struct agent *agent)
+{
+	if (agent->says.down)
+		return HEALTH_DOWN;
+	return agent->prober ? agent->health.state : HEALTH_UP;
+}
+
+static void tell(struct agent *agent, const struct check_result *result)
+{
+	struct agents *agents = agent->owner;
+
+	agent->told = verdict_of(agent);
+	agents->pending_count -= agent->pending;
+	agent->pending = false;
+	agent->turned_ms = 0;
+	if (agent->patience)
+		sd_event_source_set_enabled(agent->patience, SD_EVENT_OFF);
+	agents->listener.checked(agents->listener.context, agent->pool, agent->backend, agent->told,
+				 result);
+}
+
+/* ---- rounds ---- */
+
+/* The pool's agents stand together. */
+static struct agent **pool_agents(const struct agents *agents, const char *pool, size_t *count)
+{
+	size_t first = 0;
+
+	while (first < agents->count && strcmp(agents->items[first]->pool, pool) != 0)
+		first++;
+	*count = 0;
+	while (first + *count < agents->count &&
+	       strcmp(agents->items[first + *count]->pool, pool) == 0)
+		++*count;
+	return agents->items + first;
+}
+
+/* When the first of those turned that are pending. */
+static uint64_t turn_ms(struct agent *const *items, size_t count)
+{
+	uint64_t first_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		if (items[i]->pending && items[i]->turned_ms < first_ms)
+			first_ms = items[i]->turned_ms;
+	}
+	return first_ms;
+}
+
+static struct round_member member_of(const struct agent *agent, uint64_t turned_ms)
+{
+	return (struct round_member){
+		.wanted = agent->wanted && agent->says.admin == ADMIN_READY,
+		.backup = agent->backup,
+		.up = agent->told == HEALTH_UP && agent->resolved,
+		.pending = agent->pending,
+		.doubtful = agent->turned_ms != 0,
+		.unheard = agent->heard_ms < turned_ms,
+	};
+}
+
+static bool round_goes_on(struct agent *const *items, size_t count)
+{
+	struct round_member *members = calloc(count, sizeof(*members));
+	bool *hasten = calloc(count, sizeof(*hasten)), waits = false;
+	uint64_t turned_ms = turn_ms(items, count);
+
+	for (size_t i = 0; members && i < count; i++)
+		members[i] = member_of(items[i], turned_ms);
+	if (members && hasten)
+		waits = health_round_waits(members, count, items[0]->panic_threshold, hasten);
+	for (size_t i = 0; waits && i < count; i++) {
+		if (hasten[i] && items[i]->prober)
+			prober_hasten(items[i]->prober);
+	}
+	free(members);
+	free(hasten);
+	return waits;
+}
+
+/* Tells of all that are pending, in one turn of the loop, which is one round of publishing. */
+static void round_end(struct agent *const *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct agent *agent = items[i];
+
+		if (!agent->pending)
+			continue;
+		agent->verdict.reason = agent->reason;
+		tell(agent, &agent->verdict);
+	}
+}
+
+static void round_look(struct agents *agents, const char *pool)
+{
+	size_t count;
+	struct agent **items;
+
+	if (!agents->pending_count)
+		return;
+	items = pool_agents(agents, pool, &count);
+	if (turn_ms(items, count) != UINT64_MAX && !round_goes_on(items, count))
+		round_end(items, count);
+}
+
+static int on_patience_over(sd_event_source *source, uint64_t due, void *context)
+{
+	struct agent *agent = context;
+	struct agent **items;
+	size_t count;
+
+	(void)source;
+	(void)due;
+	items = pool_agents(agent->owner, agent->pool, &count);
+	round_end(items, count);
+	return 0;
+}
+
+/* False: there is no way to put it off. */
+static bool patience_begin(struct agent *agent)
+{
+	uint64_t patience_us = (uint64_t)health_round_patience_ms(&agent->shared->check) * 1000;
+
+	if (!agent->patience)
+		return sd_event_add_time_relative(agent->owner->event, &agent->patience,
+						  CLOCK_MONOTONIC, patience_us, 0, on_patience_over,
+						  agent) >= 0;
+	return sd_event_source_set_time_relative(agent->patience, patience_us) >= 0 &&
+	       sd_event_source_set_enabled(agent->patience, SD_EVENT_ONESHOT) >= 0;
+}
+
+/* The round decides when this is told. */
+static void put_off(struct agent *agent, const struct check_result *result)
+{
+	if (!agent->pending && !patience_begin(agent)) {
+		tell(agent, result);
+		return;
+	}
+	/* The reason is that of the verdict, not of a result that may be about to undo it. */
+	if (!agent->pending || result->good == (verdict_of(agent) == HEALTH_UP)) {
+		agent->verdict = *result;
+		snprintf(agent->reason, sizeof(agent->reason), "%s", result->reason);
+	}
+	agent->owner->pending_count += !agent->pending;
+	agent->pending = true;
+}
+
+/* ---- news ---- */
+
+/* Not what was unknown, nor what stays as it is. */
+static bool may_wait(const struct agent *agent)
+{
+	return agent->told != HEALTH_UNKNOWN && verdict_of(agent) != agent->told;
+}
+
+/* After a result: tells what follows from it, now or when the round is over. */
+static void judged(struct agent *agent, const struct check_result *result)
+{
+	uint64_t turned_ms = agent->turned_ms ? agent->turned_ms : agent->heard_ms;
+
+	if (may_wait(agent)) {
+		agent->turned_ms = turned_ms;
+		put_off(agent, result);
+	} else {
+		tell(agent, result);
+		/* It may be about to turn. A hold-down is no hope. */
+		if ((result->good ? HEALTH_UP : HEALTH_DOWN) != agent->told &&
+		    !agent->health.held_until_ms)
+			agent->turned_ms = turned_ms;
+	}
+	round_look(agent->owner, agent->pool);
+}
+
+void agent_on_result(void *context, bool good, const char *reason, uint32_t duration_us)
+{
+	struct agent *agent = context;
+	struct check_result result = {.good = good, .reason = reason, .duration_us = duration_us};
+	const struct check *check = &agent->shared->check;
+	struct health *health = &agent->health;
+
+	agent->heard_check = true;
+	agent->heard_ms = now_ms();
+	health_judge(health, check, good, agent->heard_ms);
+	prober_set_interval(agent->prober, health_interval_ms(health, check));
+	if (health->held_until_ms > agent->heard_ms)
+		result.held_for_ms = health->held_until_ms - agent->heard_ms;
+	result.short_lives = health->short_lives;
+	/* Of the two, the agent's reason is why it is down. */
+	if (agent->says.down && health->state == HEALTH_UP)
+		result.reason = agent->agent_reason;
+	judged(agent, &result);
+}
+
+/* The agent's word. If it says nothing, what it said before stands. */
+void agent_on_agent_result(void *context, bool good, const char *reason, uint32_t duration_us)
+{
+	struct agent *agent = context;
+	const struct agents_listener *listener = &agent->owner->listener;
+	struct check_result result = {.duration_us = duration_us};
+	char line[160];
+
+	agent->heard_agent = true;
+	if (!good || !agent_words_take(reason, &agent->says))
+		snprintf(line, sizeof(line), "%s%s", good ? "no word of it is known: " : "",
+			 reason);
+	else
+		snprintf(line, sizeof(line), "%s", reason);
+	listener->said(listener->context, agent->pool, agent->backend, &agent->says, line);
+	if (verdict_of(agent) == agent->told)
+		return;
+	if (!agent->prober)
+		agent->heard_ms = now_ms();
+	result.good = verdict_of(agent) == HEALTH_UP;
+	snprintf(agent->agent_reason, sizeof(agent->agent_reason), "the agent: %s", line);
+	result.reason = agent->agent_reason;
+	judged(agent, &result);
+}
+
+void agent_on_hop(void *context, const struct next_hop *hop)
+{
+	struct agent *agent = context;
+	struct agents *agents = agent->owner;
+
+	agent->heard_hop = true;
+	agent->resolved = hop->resolved;
+	if (hop->resolved) {
+		agent->tunnel.source = hop->source;
+		agent->tunnel.ifindex = hop->ifindex;
+	}
+	agents->listener.moved(agents->listener.context, agent->pool, agent->backend, hop);
+}
