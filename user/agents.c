@@ -23,6 +23,7 @@ struct agents *agents_create(sd_event *event, struct neighbours *neighbours, str
 	agents->probers = probers_create(event);
 	agents->neighbours = neighbours;
 	agents->dp = dp;
+	agents->mark = dataplane_probe_mark(dp);
 	agents->listener = *listener;
 	if (agents->probers)
 		return agents;
@@ -84,7 +85,7 @@ void agents_free(struct agents *agents)
 static void tunnel_point(struct agent *agent, uint32_t index)
 {
 	struct dataplane *dp = agent->owner->dp;
-	uint32_t mark = index ? dataplane_probe_mark(dp) | index : 0;
+	uint32_t mark = index ? agent->owner->mark | index : 0;
 
 	agent->tunnel.sent = &dataplane_probes(dp)[index];
 	if (agent->tunnel.mark == mark)
@@ -262,16 +263,32 @@ void agents_sync(struct agents *agents, const struct model *model)
 	agents->count = count;
 }
 
+static int agent_order(const struct agent *agent, const struct pool *pool,
+		       const struct backend *backend)
+{
+	int order = strcmp(agent->pool, pool->name);
+
+	return order ? order : strcmp(agent->backend, backend->name);
+}
+
+/* Both are ordered by pool and name: one walk beside the other. */
 void agents_published(struct agents *agents, const struct model *model)
 {
-	for (size_t i = 0; i < agents->count; i++) {
-		struct agent *agent = agents->items[i];
-		const struct pool *pool = model_pool_find(model, agent->pool);
-		const struct backend *backend =
-			pool ? pool_backend_find(pool, agent->backend) : NULL;
+	size_t at = 0;
 
-		if (backend)
-			tunnel_point(agent, backend->index);
+	for (size_t p = 0; p < model->pool_count; p++) {
+		const struct pool *pool = model->pools[p];
+
+		for (size_t b = 0; b < pool->backend_count; b++) {
+			const struct backend *backend = pool->backends[b];
+
+			while (at < agents->count &&
+			       agent_order(agents->items[at], pool, backend) < 0)
+				at++;
+			if (at < agents->count &&
+			    agent_order(agents->items[at], pool, backend) == 0)
+				tunnel_point(agents->items[at], backend->index);
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ struct agents {
 	sd_event *event;
 	struct neighbours *neighbours;
 	struct dataplane *dp;
+	uint32_t mark; /* of probes through the tunnel, see dataplane_probe_mark */
 	struct probers *probers;
 	struct agents_listener listener;
 	struct agent **items;
