@@ -272,6 +272,11 @@ install: all
 	install -m 644 $(wildcard tools/monitoring/*) $(DESTDIR)$(PREFIX)/share/limpet
 	for program in $(notdir $(PROGRAMS)); do install -D -m 644 tools/completions/limpet.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program || exit; done
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
+	for unit in lbd.service lbload@.service; do sed 's|@SBIN@|$(PREFIX)/sbin|' tools/systemd/$$unit \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; done
+	install -m 644 tools/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/lbd.conf
+	install -m 644 tools/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/lbd.conf
 
 clean:
 	rm -rf $(BUILD)

@@ -57,6 +57,7 @@ struct controller_facts controller_facts(const struct controller *controller)
 {
 	struct controller_facts facts = controller->facts;
 
+	facts.published = controller->published;
 	facts.build_ns = publish_build_ns(controller->publish);
 	return facts;
 }

@@ -58,6 +58,7 @@ size_t controller_override_count(const struct controller *controller);
 
 /* Of lbd's own work, for who watches it. Times as they were taken last; 0: not yet. */
 struct controller_facts {
+	bool published; /* the first round is over, whether it could write all or not */
 	bool reload_good;
 	uint64_t reload_ms; /* CLOCK_REALTIME of the last reading of the file, good or not */
 	uint64_t build_ns;  /* that building a pool's table took */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
+#include <sys/resource.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -18,6 +18,7 @@
 #include "controller.h"
 #include "log.h"
 #include "metrics_server.h"
+#include "notify.h"
 #include "privileges.h"
 #include "version.h"
 
@@ -176,9 +177,17 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
+/* What signals are about. */
+struct running {
+	struct controller *controller;
+	struct notify *notify;
+};
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
-	(void)context;
+	const struct running *running = context;
+
+	notify_stopping(running->notify);
 	log_info("stopping on %s; the data plane goes on forwarding", strsignal(info->ssi_signo));
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
@@ -186,27 +195,28 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
 	const struct controller_request request = {.who = "SIGHUP"};
+	const struct running *running = context;
 	struct fault fault = {0};
 	char *errors = NULL;
 
 	(void)source;
 	(void)info;
-	sd_notify(0, "RELOADING=1");
-	if (controller_reload(context, &request, NULL, &errors, &fault) < 0 && errors)
+	notify_reload_begin(running->notify);
+	if (controller_reload(running->controller, &request, NULL, &errors, &fault) < 0 && errors)
 		fputs(errors, stderr);
 	free(errors);
-	sd_notify(0, "READY=1");
+	notify_reload_end(running->notify);
 	return 0;
 }
 
-static int signals_add(sd_event *event, struct controller *controller)
+static int signals_add(sd_event *event, struct running *running)
 {
-	int rc = sd_event_add_signal(event, NULL, SIGTERM, on_stop, NULL);
+	int rc = sd_event_add_signal(event, NULL, SIGTERM, on_stop, running);
 
 	if (rc >= 0)
-		rc = sd_event_add_signal(event, NULL, SIGINT, on_stop, NULL);
+		rc = sd_event_add_signal(event, NULL, SIGINT, on_stop, running);
 	if (rc >= 0)
-		rc = sd_event_add_signal(event, NULL, SIGHUP, on_reload, controller);
+		rc = sd_event_add_signal(event, NULL, SIGHUP, on_reload, running);
 	return rc;
 }
 
@@ -232,8 +242,8 @@ static int open_read_only(sd_event *event, struct controller *controller,
 
 static int run(const struct options *options)
 {
+	struct running running = {0};
 	struct metrics_server *metrics = NULL;
-	struct controller *controller = NULL;
 	struct fault fault = {0};
 	struct api *api = NULL, *read_only = NULL;
 	sd_event *event = NULL;
@@ -244,27 +254,26 @@ static int run(const struct options *options)
 		fault_set(&fault, FAULT_FAILED, "event loop: %s", strerror(-rc));
 		goto out;
 	}
-	controller = controller_create(event, &options->controller, &fault);
-	if (!controller)
+	running.controller = controller_create(event, &options->controller, &fault);
+	if (!running.controller)
 		goto out;
-	rc = signals_add(event, controller);
+	running.notify = notify_create(event, running.controller);
+	rc = running.notify ? signals_add(event, &running) : -errno;
 	if (rc < 0) {
 		fault_set(&fault, FAULT_FAILED, "signals: %s", strerror(-rc));
 		goto out;
 	}
-	metrics = metrics_server_create(event, controller, &fault);
+	metrics = metrics_server_create(event, running.controller, &fault);
 	if (!metrics)
 		goto out;
 	/* The one that changes come by last: who can connect to it finds everything ready. */
-	if (open_read_only(event, controller, options, &read_only, &fault) < 0)
+	if (open_read_only(event, running.controller, options, &read_only, &fault) < 0)
 		goto out;
-	api = api_create(event, controller, options->socket, false, &fault);
+	api = api_create(event, running.controller, options->socket, false, &fault);
 	if (!api)
 		goto out;
-	sd_event_set_watchdog(event, true);
 	log_info("lbd %s: %s, data plane %s, socket %s", LIMPET_VERSION,
 		 options->controller.config_path, options->controller.pin_dir, options->socket);
-	sd_notify(0, "READY=1");
 	rc = sd_event_loop(event);
 	if (rc < 0)
 		fault_set(&fault, FAULT_FAILED, "event loop: %s", strerror(-rc));
@@ -274,9 +283,21 @@ out:
 	api_free(api);
 	api_free(read_only);
 	metrics_server_free(metrics);
-	controller_free(controller);
+	notify_free(running.notify);
+	controller_free(running.controller);
 	sd_event_unref(event);
 	return status;
+}
+
+/* As many descriptors as it may have: each check under way takes one, or more. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 /* Whoever starts it, and before anything is opened. */
@@ -309,6 +330,7 @@ int main(int argc, char **argv)
 		return status;
 	log_init(options.level, getenv("JOURNAL_STREAM") != NULL);
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	status = take_privileges(&options);
 	if (status)
 		return status;
