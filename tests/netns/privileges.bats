@@ -21,12 +21,12 @@ configuration()
 		global: {limits: {flows: 1000, clients: 1000}, metrics: "127.0.0.1:9555"}
 		pools:
 		- name: web
-		  check: {type: icmp, interval: 200ms, timeout: 100ms, via: direct}
+		  check: {type: icmp, interval: 200ms, timeout: 100ms} # through the tunnel
 		  backends:
 		  - {name: web1, address: $(backend_v4 1)}
 		  - {name: web2, address: $(backend_v4 2)}
 		- name: told
-		  check: {type: exec, command: [$LAB/told], interval: 200ms, timeout: 200ms, via: direct}
+		  check: {type: exec, command: [$LAB/told], interval: 200ms, timeout: 200ms}
 		  backends:
 		  - {name: web1, address: $(backend_v4 1)}
 		services:
