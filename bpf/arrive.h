@@ -6,9 +6,29 @@
 #ifndef LB_ARRIVE_H
 #define LB_ARRIVE_H
 
+#include "answer.h"
 #include "env.h"
 #include "fragment.h"
+#include "icmp.h"
 #include "parse.h"
+#include "service.h"
+
+LB_VERIFIED_ALONE int arrive_icmp(struct xdp_md *ctx, struct packet *packet)
+{
+	struct frame frame = {.data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
+	const struct lb_vip *vip;
+	enum lb_verdict verdict;
+
+	if (!packet)
+		return LB_DROP_INTERNAL;
+	verdict = icmp_parse(&frame, packet);
+	if (verdict != LB_ANSWERED_ECHO)
+		return verdict;
+	vip = service_vip(packet);
+	if (!vip)
+		return LB_PASS_NO_SERVICE;
+	return LOAD_ONCE(vip->usable) ? answer_echo(ctx, packet) : LB_DROP_ECHO;
+}
 
 LB_VERIFIED_ALONE int arrive_rare(struct xdp_md *ctx, struct packet *packet)
 {
@@ -20,6 +40,8 @@ LB_VERIFIED_ALONE int arrive_rare(struct xdp_md *ctx, struct packet *packet)
 	verdict = parse_rare(data, end, bpf_xdp_get_buff_len(ctx), packet);
 	if (verdict == LB_CONTINUE && packet->part != PACKET_WHOLE)
 		verdict = fragment_follow(packet);
+	else if (verdict == LB_PASS_ICMP)
+		return arrive_icmp(ctx, packet);
 	return verdict;
 }
 

@@ -34,6 +34,12 @@ extern const volatile bool read_only;
 #define LOOP_AS_IT_IS
 #endif
 
+/*
+ * Functions that the verifier walks by themselves, once, and not again for each way that leads to
+ * them: what they return is then any number to it. They get no pointers but to memory.
+ */
+#define LB_VERIFIED_ALONE __attribute__((noinline))
+
 /* The compiler forgets what it read, and reads it again: to the verifier, which keeps no account of
  * memory that a function was given a pointer to, ways that lead here are one way from here on. */
 #define READ_AGAIN() __asm__ volatile("" ::: "memory")

@@ -43,12 +43,6 @@ static __always_inline struct lb_flow *flow_find(const struct packet *packet)
 	return bpf_map_lookup_elem(&flows_v6, &key);
 }
 
-/*
- * Functions that the verifier walks by themselves, once, and not again for each way that leads to
- * them: what they return is then any number to it. They get no pointers but to memory.
- */
-#define LB_VERIFIED_ALONE __attribute__((noinline))
-
 LB_VERIFIED_ALONE __u64 backend_status(__u32 index)
 {
 	const struct lb_backend *backend = bpf_map_lookup_elem(&backends, &index);

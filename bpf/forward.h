@@ -198,6 +198,29 @@ static __always_inline enum lb_verdict forward_l2(struct xdp_md *ctx,
 	return forward_macs(data, end, backend) ? LB_FORWARDED : LB_DROP_INTERNAL;
 }
 
+/* The largest packet of a client that fits the path to the backend. */
+static __always_inline __u32 forward_mtu(const struct lb_backend *backend,
+					 const struct choice *choice)
+{
+	__u32 outer = 0;
+
+	switch (LB_STATUS_FORWARD(choice->status)) {
+	case LB_FORWARD_IPIP_V4:
+		outer = sizeof(struct iphdr);
+		break;
+	case LB_FORWARD_IPIP_V6:
+		outer = sizeof(struct ipv6hdr);
+		break;
+	case LB_FORWARD_GUE_V4:
+		outer = sizeof(struct iphdr) + sizeof(struct udphdr);
+		break;
+	case LB_FORWARD_GUE_V6:
+		outer = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
+		break;
+	}
+	return backend->mtu > outer ? backend->mtu - outer : 0;
+}
+
 static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct packet *packet,
 					       const struct lb_backend *backend,
 					       const struct choice *choice)

@@ -15,6 +15,7 @@
  * (per-CPU array). Where the pool remembers clients: clients (hash), slot_times (array). Where the
  * slot is changed or the pool tracks every flow: flows (hash), and births (hash) if that has none.
  */
+#include "answer.h"
 #include "arrive.h"
 #include "env.h"
 #include "forward.h"
@@ -31,6 +32,7 @@ struct way {
 	struct lb_service *service;
 	struct lb_backend *backend;
 	struct choice choice;
+	__u32 refused_length; /* of the frame, before it became an answer; 0: it did not */
 };
 
 static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
@@ -44,9 +46,13 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 	verdict = service_lookup(&way->packet, &way->service);
 	if (verdict == LB_CONTINUE)
 		verdict = pick(&way->packet, way->service->pool, &way->choice, &way->backend);
-	if (verdict == LB_CONTINUE)
-		verdict = forward(ctx, &way->packet, way->backend, &way->choice);
-	return verdict;
+	if (verdict != LB_CONTINUE)
+		return verdict;
+	verdict = forward(ctx, &way->packet, way->backend, &way->choice);
+	if (verdict != LB_DROP_TOO_BIG && verdict != LB_DROP_TTL)
+		return verdict;
+	way->refused_length = bpf_xdp_get_buff_len(ctx);
+	return answer_error(ctx, &way->packet, verdict, forward_mtu(way->backend, &way->choice));
 }
 
 /* Offset 0 of a service's counters is for packets that got no backend. */
@@ -62,14 +68,14 @@ static __always_inline void count_service(const struct way *way, bool forwarded)
 	counter->new_flows += way->packet.syn || way->choice.new_udp_flow;
 }
 
-static __always_inline void count_verdict(struct xdp_md *ctx, __u32 verdict)
+static __always_inline void count_verdict(struct xdp_md *ctx, const struct way *way, __u32 verdict)
 {
 	struct lb_verdict_counter *counter = bpf_map_lookup_elem(&verdicts, &verdict);
 
 	if (!counter)
 		return;
 	counter->packets++;
-	counter->bytes += bpf_xdp_get_buff_len(ctx);
+	counter->bytes += way->refused_length ? way->refused_length : bpf_xdp_get_buff_len(ctx);
 }
 
 static __always_inline void explain(const struct way *way, enum lb_verdict verdict)
@@ -107,7 +113,7 @@ int limpet(struct xdp_md *ctx)
 	} else if (verdict == LB_FORWARDED) {
 		count_service(&way, true);
 	} else {
-		count_verdict(ctx, verdict);
+		count_verdict(ctx, &way, verdict);
 		if (way.service)
 			count_service(&way, false);
 	}
@@ -116,9 +122,11 @@ int limpet(struct xdp_md *ctx)
 #define VERDICT_ACTION(name, action, text)                                                         \
 	case LB_##name:                                                                            \
 		return ACTION_##action;
-#define ACTION_TX   leave(ctx, &way)
-#define ACTION_PASS XDP_PASS
-#define ACTION_DROP XDP_DROP
+#define ACTION_TX     leave(ctx, &way)
+#define ACTION_PASS   XDP_PASS
+#define ACTION_DROP   XDP_DROP
+#define ACTION_ANSWER XDP_TX /* back where it came from */
+#define ACTION_REFUSE XDP_TX
 		LB_VERDICTS(VERDICT_ACTION)
 	default:
 		return XDP_ABORTED; /* no stage returns LB_CONTINUE or the count */

@@ -41,10 +41,14 @@ enum lb_limit {
 	X(PASS_ICMP, PASS, "ICMP to a VIP: left to the kernel")                                    \
 	X(DROP_TRUNCATED, DROP, "the frame ends inside a header")                                  \
 	X(DROP_BAD_HEADER, DROP, "a length or version field contradicts the packet")               \
-	X(DROP_FRAGMENT, DROP, "a fragment without its first one: that was not seen, or not yet")  \
+	X(DROP_FRAGMENT, DROP,                                                                     \
+	  "a fragment without its first one (that was not seen, or not yet), or of an ICMP "       \
+	  "message")                                                                               \
 	X(DROP_NO_BACKEND, DROP, "the service's pool has no usable backend")                       \
-	X(DROP_TTL, DROP, "TTL or hop limit ran out at the balancer")                              \
-	X(DROP_TOO_BIG, DROP, "does not fit the path to the backend once encapsulated")            \
+	X(DROP_TTL, DROP, "TTL or hop limit ran out at the balancer, and nobody may be told")      \
+	X(DROP_TOO_BIG, DROP,                                                                      \
+	  "does not fit the path to the backend, and nobody may be told: it "                      \
+	  "may be fragmented, or is smaller than any MTU that hosts believe")                      \
 	X(DROP_NO_ROOM, DROP, "the driver left no room for the outer header")                      \
 	X(DROP_INTERNAL, DROP, "maps contradict each other: a bug, please report it")              \
 	X(DROP_BAD_FRAGMENT, DROP,                                                                 \
@@ -52,7 +56,17 @@ enum lb_limit {
 	  "belongs in it, or beyond the longest packet")                                           \
 	X(DROP_EXTENSION, DROP,                                                                    \
 	  "IPv6 extension headers that are not followed: too many, out of "                        \
-	  "order, or a route that goes on from here")
+	  "order, or a route that goes on from here")                                              \
+	X(ANSWERED_ECHO, ANSWER, "a ping to a VIP: answered")                                      \
+	X(REFUSED_TTL, REFUSE, "TTL or hop limit ran out at the balancer: the sender was told")    \
+	X(REFUSED_TOO_BIG, REFUSE,                                                                 \
+	  "does not fit the path to the backend once encapsulated: the sender was told the MTU")   \
+	X(DROP_UNTOLD, DROP,                                                                       \
+	  "TTL ran out or it does not fit, and the sender was not told, for too many just were")   \
+	X(DROP_ECHO, DROP,                                                                         \
+	  "a ping to a VIP of which no service has a usable backend, or one that is not answered") \
+	X(DROP_QUOTE, DROP,                                                                        \
+	  "an ICMP error to a VIP that quotes no packet of a TCP or UDP flow from there")
 
 enum lb_verdict {
 	LB_CONTINUE, /* not an end: the next stage goes on */
@@ -174,7 +188,18 @@ struct lb_control {
 struct lb_vip {
 	__be16 tcp_port;
 	__be16 udp_port;
+	__u32 usable; /* some service of it has a usable backend */
 };
+
+/* ---- answer: ICMP errors that the balancer sends, per CPU ---- */
+
+struct lb_bucket {
+	__u64 filled_ns; /* CLOCK_MONOTONIC, coarse */
+	__u32 tokens;    /* each is an error that may be sent */
+	__u32 unused;
+};
+
+enum { LB_ERRORS_PER_SECOND = 1000, LB_ERRORS_BURST = 200 };
 
 /* ---- fragment: what the first fragment of a packet tells of those behind it ---- */
 
@@ -558,7 +583,8 @@ LB_ASSERT_SIZE(struct lb_service_key_v6, 20);
 LB_ASSERT_SIZE(struct lb_service, 16);
 LB_ASSERT_SIZE(struct lb_vip_key, 20);
 LB_ASSERT_SIZE(struct lb_control, 8);
-LB_ASSERT_SIZE(struct lb_vip, 4);
+LB_ASSERT_SIZE(struct lb_vip, 8);
+LB_ASSERT_SIZE(struct lb_bucket, 16);
 LB_ASSERT_SIZE(struct lb_fragment_key, 40);
 LB_ASSERT_SIZE(struct lb_fragment, 16);
 LB_ASSERT_SIZE(struct lb_pool, 64);

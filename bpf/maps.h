@@ -77,6 +77,14 @@ struct {
 	__type(value, struct lb_fragment);
 } fragments SEC(".maps");
 
+/* What is left of each CPU's share of ICMP errors. The program alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_bucket);
+} error_bucket SEC(".maps");
+
 /* lbd writes; the program reads for each packet of a service. Full: lbd refuses the pool. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

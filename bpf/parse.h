@@ -52,7 +52,10 @@ struct packet {
 	bool syn;           /* TCP: SYN without ACK */
 	bool closing;       /* TCP: FIN or RST */
 	bool reset;         /* TCP: RST */
-	bool quoted; /* an ICMP error: `flow` is that of the packet it quotes, turned round */
+	/* An ICMP error: `flow` is that of the packet it quotes, turned round; `l4_offset` is that
+	 * of the ICMP header. */
+	bool quoted;
+	bool sequence_known; /* quoted, TCP: `sequence` is what the quoted one acknowledges */
 };
 
 enum {

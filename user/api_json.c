@@ -241,14 +241,26 @@ static const char *const verdict_actions[LB_VERDICT_COUNT] = {
 
 bool api_verdict_drops(uint32_t verdict)
 {
-	return verdict_actions[verdict] && !strcmp(verdict_actions[verdict], "DROP");
+	const char *action = verdict_actions[verdict];
+
+	return action && (!strcmp(action, "DROP") || !strcmp(action, "REFUSE"));
 }
 
 static const char *action_word(uint32_t verdict)
 {
-	if (api_verdict_drops(verdict))
-		return "drop";
-	return !strcmp(verdict_actions[verdict], "PASS") ? "pass" : "forward";
+	static const struct {
+		const char *action, *word;
+	} words[] = {{"TX", "forward"},
+		     {"PASS", "pass"},
+		     {"DROP", "drop"},
+		     {"REFUSE", "refuse"},
+		     {"ANSWER", "answer"}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcmp(verdict_actions[verdict], words[i].action))
+			return words[i].word;
+	}
+	return "forward";
 }
 
 json_t *api_json_verdicts(const struct lb_verdict_counter *counts, bool all)

@@ -20,6 +20,7 @@
 	X(services_v6, struct lb_service_key_v6, struct lb_service, (l)->services * 32)            \
 	X(vips, struct lb_vip_key, struct lb_vip, (l)->services * 8)                               \
 	X(fragments, struct lb_fragment_key, struct lb_fragment, LB_FRAGMENTS)                     \
+	X(error_bucket, __u32, struct lb_bucket, 1)                                                \
 	X(pools, __u32, struct lb_pool, (l)->services + 1)                                         \
 	X(slots, __u32, struct lb_slot_block, (l)->slots / LB_SLOT_BLOCK)                          \
 	X(backends, __u32, struct lb_backend, (l)->backends + 1)                                   \

@@ -119,9 +119,15 @@ void publish_backends_down(struct publish *publish)
 
 void publish_backends(struct publish *publish, const struct model *model)
 {
+	for (uint32_t i = 1; i <= publish->limits.services; i++)
+		publish->pools[i].usable = false;
 	for (uint32_t i = 1; i <= publish->limits.backends; i++) {
-		if (!publish->backends[i].wanted)
+		const struct held_backend *held = &publish->backends[i];
+
+		if (!held->wanted)
 			continue;
+		if (backend_usable(held->pool, held->wanted))
+			publish->pools[held->identity.pool].usable = true;
 		backend_write(publish, model, i);
 		identity_write(publish, i);
 	}

@@ -253,6 +253,8 @@ static struct lb_vip vip_value(const struct publish *publish, const struct held_
 {
 	struct lb_vip value = {0};
 
+	for (size_t i = from; i < from + count; i++)
+		value.usable |= publish->pools[list->items[i].value.pool].usable;
 	for (size_t at = from, length; at < from + count; at += length) {
 		uint16_t port;
 

@@ -159,11 +159,11 @@ names=(lbd_build_info
 @test "drops: counted under their verdict, not under a backend" {
 	local drops service
 	scrape
-	drops=$(value 'lbd_drops_total{verdict="drop_ttl"}')
+	drops=$(value 'lbd_drops_total{verdict="refused_ttl"}')
 	service=$(value 'lbd_service_packets_total{service="dns"}')
 	# The router takes one hop, and the balancer has none left.
 	datagrams 9 10 53 2
-	wait_until 10 is 'lbd_drops_total{verdict="drop_ttl"}' $((drops + 9))
+	wait_until 10 is 'lbd_drops_total{verdict="refused_ttl"}' $((drops + 9))
 	expect "$(value 'lbd_service_packets_total{service="dns"}')" = $((service + 9)) packets
 }
 

@@ -16,6 +16,7 @@
 /* Where the layers lie in the frame being built. */
 struct layout {
 	const struct layer *layers;
+	const struct packet *quoted;
 	int count;
 	size_t at[PACKET_LAYERS_MAX + 1];
 	size_t l3_end; /* where the trailer begins */
@@ -86,6 +87,7 @@ static size_t layer_size(const struct layer *layer)
 		return 8;
 	case LAYER_TCP:
 		return 20 + 4 * (size_t)layer->tcp.options;
+	case LAYER_QUOTE:
 	case LAYER_DATA:
 	case LAYER_PAD:
 		return (size_t)layer->bytes;
@@ -250,6 +252,12 @@ static void put_layer(const struct layout *layout, int i, struct packet *out)
 	case LAYER_ICMP:
 		at[0] = (uint8_t)layer->icmp.type;
 		at[1] = (uint8_t)layer->icmp.code;
+		put32(at + 4, layer->icmp.rest);
+		break;
+	case LAYER_QUOTE:
+		if (!layout->quoted || layout->quoted->l3_at + size > layout->quoted->size)
+			errx(1, "packet case: there are no %zu bytes to quote", size);
+		memcpy(at, layout->quoted->bytes + layout->quoted->l3_at, size);
 		break;
 	default: /* bytes that tell where they belong when seen in a dump */
 		for (size_t b = 0; b < size; b++)
@@ -275,17 +283,29 @@ static void put_checksum(const struct layout *layout, int i, int ip, struct pack
 			 (uint32_t)protocol(&layout->layers[i], six ? AF_INET6 : AF_INET);
 	}
 	total = fold(sum(total, at, length));
-	put16(at + offset, kind == LAYER_UDP && !total ? 0xffff : total);
+	if (kind == LAYER_UDP && !total)
+		total = 0xffff;
+	if (kind == LAYER_ICMP && layout->layers[i].icmp.bad_checksum)
+		total ^= 1;
+	put16(at + offset, total);
 }
 
 void packet_build(const struct layer *layers, struct packet *out)
 {
-	struct layout layout = {.layers = layers};
+	packet_build_quoting(layers, NULL, out);
+}
+
+void packet_build_quoting(const struct layer *layers, const struct packet *quoted,
+			  struct packet *out)
+{
+	struct layout layout = {.layers = layers, .quoted = quoted};
 	int count = 0;
 
 	memset(out, 0, sizeof(*out));
 	for (; count < PACKET_LAYERS_MAX && layers[count].kind != LAYER_END; count++) {
 		layout.at[count + 1] = layout.at[count] + layer_size(&layers[count]);
+		if (!out->l3_at && is_ip(&layers[count]))
+			out->l3_at = layout.at[count];
 		if (layers[count].kind != LAYER_PAD)
 			layout.l3_end = layout.at[count + 1];
 	}

@@ -34,6 +34,7 @@ enum layer_kind {
 	LAYER_TCP,
 	LAYER_UDP,
 	LAYER_ICMP,
+	LAYER_QUOTE,
 	LAYER_DATA,
 	LAYER_PAD,
 	LAYER_KINDS
@@ -104,6 +105,8 @@ struct layer_udp {
 
 struct layer_icmp {
 	int type, code;
+	uint32_t rest;     /* of the header */
+	bool bad_checksum; /* by one */
 };
 
 struct layer {
@@ -131,20 +134,25 @@ struct layer {
 #define FRAG6(o, m, ...)  {.kind = LAYER_FRAG6, .frag6 = {.offset = o, .more = m, ##__VA_ARGS__}}
 #define TCP(s, d, ...)    {.kind = LAYER_TCP, .tcp = {.sport = s, .dport = d, ##__VA_ARGS__}}
 #define UDP(s, d, ...)    {.kind = LAYER_UDP, .udp = {.sport = s, .dport = d, ##__VA_ARGS__}}
-#define ICMP(t, c)        {.kind = LAYER_ICMP, .icmp = {.type = t, .code = c}}
+#define ICMP(t, c, ...)   {.kind = LAYER_ICMP, .icmp = {.type = t, .code = c, ##__VA_ARGS__}}
+#define QUOTE(n)          {.kind = LAYER_QUOTE, .bytes = (n)} /* the first bytes of another packet */
 #define DATA(n)           {.kind = LAYER_DATA, .bytes = (n)} /* payload */
 #define PAD(n)            {.kind = LAYER_PAD, .bytes = (n)}  /* a trailer that no length counts */
 /* clang-format on */
 
 struct packet {
 	size_t size;
+	size_t l3_at;   /* where the first IP header is, as built */
 	size_t l3_size; /* behind the Ethernet header and before a trailer, as built */
 	uint8_t bytes[PACKET_SIZE_MAX];
 };
 
 /* Builds `layers`, up to the first LAYER_END or PACKET_LAYERS_MAX. A list that cannot be built (a
- * mistake in the case: bad address, too long) ends the process with a message. */
+ * mistake in the case: bad address, too long) ends the process with a message. `quoted`: what a
+ * LAYER_QUOTE is of, from its IP header on. */
 void packet_build(const struct layer *layers, struct packet *out);
+void packet_build_quoting(const struct layer *layers, const struct packet *quoted,
+			  struct packet *out);
 
 /* Prints `expected` and `actual` side by side, 16 bytes a row, each row prefixed with "# " for TAP
  * and the differing bytes marked. */

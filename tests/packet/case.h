@@ -81,6 +81,13 @@ struct case_state {
 #define FULL(what) (1U << LB_QUOTA_##what)
 #define NOTE(what) (1U << LB_NOTE_##what)
 
+enum case_errors {
+	SOME_ERRORS,
+	NO_ERRORS,     /* the last one was sent just now */
+	ERRORS_REFILL, /* the last one was sent some seconds ago */
+	ERROR_LOST,    /* some; and one is taken, but cannot be sent */
+};
+
 struct packet_case {
 	const char *name;
 	struct layer in[PACKET_LAYERS_MAX];
@@ -90,7 +97,8 @@ struct packet_case {
 	uint32_t metadata;
 
 	struct case_state before;
-	unsigned full; /* FULL(quota) of those that strangers have used up */
+	enum case_errors errors; /* how many ICMP errors the balancer may send */
+	unsigned full;           /* FULL(quota) of those that strangers have used up */
 
 	uint32_t action;
 	enum lb_verdict verdict;
@@ -108,8 +116,25 @@ struct packet_case {
 	struct case_state after;
 };
 
-#define PASS(why) .action = XDP_PASS, .verdict = LB_PASS_##why
-#define DROP(why) .action = XDP_DROP, .verdict = LB_DROP_##why
+#define PASS(why)    .action = XDP_PASS, .verdict = LB_PASS_##why
+#define DROP(why)    .action = XDP_DROP, .verdict = LB_DROP_##why
+#define ANSWER(what) .action = XDP_TX, .verdict = LB_ANSWERED_##what
+#define REFUSE(why)  .action = XDP_TX, .verdict = LB_REFUSED_##why
+
+/* What a refused packet's sender is told, quoting `n` bytes of it; `rest`: the MTU. */
+#define BACK ETH(.to = "02:00:00:00:00:02", .from = "02:00:00:00:00:01")
+#define TOLD4(vip, t, c, mtu, n)                                                                   \
+	{                                                                                          \
+		BACK, IP4(vip, CLIENT4, .dscp = 48), ICMP(t, c, .rest = mtu), QUOTE(n)             \
+	}
+#define TOLD6(vip, t, c, mtu, n)                                                                   \
+	{                                                                                          \
+		BACK, IP6(vip, CLIENT6), ICMP(t, c, .rest = mtu), QUOTE(n)                         \
+	}
+#define TOLD_TTL4(vip, n)   TOLD4(vip, 11, 0, 0, n)
+#define TOLD_TTL6(vip, n)   TOLD6(vip, 3, 0, 0, n)
+#define TOLD_MTU4(vip, mtu) TOLD4(vip, 3, 4, mtu, 548)
+#define TOLD_MTU6(vip, mtu) TOLD6(vip, 2, 0, mtu, 1232)
 #define FORWARD(to, through)                                                                       \
 	.action = XDP_TX, .verdict = LB_FORWARDED, .service = through, .backend = to
 #define FORWARD_FAR(to, through)                                                                   \
@@ -151,6 +176,8 @@ extern const struct case_list truncated;     /* cases_truncated.c */
 extern const struct case_list listeners;     /* cases_service.c */
 extern const struct case_list encapsulation; /* cases_forward.c */
 extern const struct case_list gue;           /* cases_gue.c */
+extern const struct case_list icmp;          /* cases_icmp.c */
+extern const struct case_list answers;       /* cases_answers.c */
 extern const struct case_list affinity;      /* cases_pick.c */
 extern const struct case_list established;   /* cases_established.c */
 extern const struct case_list clients;       /* cases_clients.c */

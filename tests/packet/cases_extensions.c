@@ -90,7 +90,7 @@ static const struct packet_case rows[] = {
 	 PASS(NO_SERVICE)},
 	{.name = "a hop limit of 1 with extension headers",
 	 .in = {ETH(), IP6(CLIENT6, V6_S_IN6, .hops = 1), EXT6(HOPS, 0), TCP(4000, 80)},
-	 DROP(TTL), .service = S_IN6},
+	 REFUSE(TTL), .service = S_IN6, .out = TOLD_TTL6(V6_S_IN6, 68)},
 	{.name = "the frame ends inside any header of a chain",
 	 .in = {ETH(), IP6(CLIENT6, V6_S_L2), EXT6(HOPS, 0), EXT6(OPTIONS, 1), UDP(4000, 80)},
 	 .cut = {54, 85}, DROP(TRUNCATED)},

@@ -44,24 +44,6 @@ static const struct packet_case rows[] = {
 	 .in = {ETH(), IP4(CLIENT4, NO_VIP4, .ttl = 1), UDP(4000, 80)},
 	 PASS(NO_SERVICE)},
 
-	/* ---- ICMP ---- */
-	{.name = "a ping to a VIP",
-	 .in = {ETH(), IP4(CLIENT4, V4_S_IN4), ICMP(8, 0), DATA(56)},
-	 PASS(ICMP)},
-	{.name = "a ping to an IPv6 VIP",
-	 .in = {ETH(), IP6(CLIENT6, V6_S_IN4), ICMP(128, 0), DATA(56)},
-	 PASS(ICMP)},
-	{.name = "an ICMP error to a VIP, quoting a packet of the backend",
-	 .in = {ETH(), IP4("203.0.113.5", V4_S_IN4), ICMP(3, 1), IP4(V4_S_IN4, CLIENT4),
-		TCP(80, 4000)},
-	 PASS(ICMP)},
-	{.name = "a ping to an address that is no VIP",
-	 .in = {ETH(), IP4(CLIENT4, NO_VIP4), ICMP(8, 0), DATA(56)},
-	 PASS(NO_SERVICE)},
-	{.name = "a ping to an IPv6 address that is no VIP",
-	 .in = {ETH(), IP6(CLIENT6, NO_VIP6), ICMP(128, 0), DATA(56)},
-	 PASS(NO_SERVICE)},
-
 	/* ---- IPv4 headers that cannot be ---- */
 	{.name = "IPv4 with version 6",
 	 .in = {ETH(), IP4(CLIENT4, V4_S_IN4, .version = 6), TCP(4000, 80, .flags = SYN)},

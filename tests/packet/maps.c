@@ -3,9 +3,12 @@
 #include "maps.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <err.h>
+#include <stdlib.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const names[MAP_TABLES][2] = {
@@ -34,6 +37,7 @@ void maps_open(struct maps *maps, struct dataplane *dp, const char *pin_dir)
 			maps->fds[t][six] = pin_open(pin_dir, names[t][six]);
 	maps->usage_fd = pin_open(pin_dir, "usage");
 	maps->fragments_fd = pin_open(pin_dir, "fragments");
+	maps->bucket_fd = pin_open(pin_dir, "error_bucket");
 }
 
 void maps_close(struct maps *maps)
@@ -43,6 +47,7 @@ void maps_close(struct maps *maps)
 			close(maps->fds[t][six]);
 	close(maps->usage_fd);
 	close(maps->fragments_fd);
+	close(maps->bucket_fd);
 }
 
 void maps_clear(const struct maps *maps)
@@ -141,4 +146,48 @@ void maps_usage_put(const struct maps *maps, const struct lb_usage *use)
 
 	if (bpf_map_update_elem(maps->usage_fd, &zero, use, BPF_ANY))
 		err(1, "writing usage");
+}
+
+/* ---- the buckets of all CPUs: the same in each ---- */
+
+static struct lb_bucket *buckets(int *count)
+{
+	struct lb_bucket *all;
+
+	*count = libbpf_num_possible_cpus();
+	all = *count > 0 ? calloc((size_t)*count, sizeof(*all)) : NULL;
+	if (!all)
+		err(1, "counting CPUs");
+	return all;
+}
+
+void maps_bucket_put(const struct maps *maps, uint32_t tokens, int age_s)
+{
+	struct timespec now;
+	uint32_t zero = 0;
+	int count;
+	struct lb_bucket *all = buckets(&count);
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (int i = 0; i < count; i++) {
+		all[i].tokens = tokens;
+		all[i].filled_ns = (uint64_t)(now.tv_sec - age_s) * 1000000000;
+	}
+	if (bpf_map_update_elem(maps->bucket_fd, &zero, all, BPF_ANY))
+		err(1, "filling error_bucket");
+	free(all);
+}
+
+uint32_t maps_bucket_tokens(const struct maps *maps)
+{
+	uint32_t zero = 0, sum = 0;
+	int count;
+	struct lb_bucket *all = buckets(&count);
+
+	if (bpf_map_lookup_elem(maps->bucket_fd, &zero, all))
+		err(1, "reading error_bucket");
+	for (int i = 0; i < count; i++)
+		sum += all[i].tokens;
+	free(all);
+	return sum;
 }

@@ -30,7 +30,7 @@ union map_value {
 struct maps {
 	struct dataplane *dp;
 	int fds[MAP_TABLES][2]; /* IPv4, IPv6 */
-	int usage_fd, fragments_fd;
+	int usage_fd, fragments_fd, bucket_fd;
 };
 
 /* All of these end the process with a message if they fail. */
@@ -50,6 +50,10 @@ void maps_fragment_put(const struct maps *maps, const struct lb_fragment_key *ke
 typedef void (*maps_each_fragment)(void *context, const struct lb_fragment_key *key,
 				   const struct lb_fragment *value);
 void maps_fragments_walk(const struct maps *maps, maps_each_fragment each, void *context);
+
+/* Of this CPU: `age_s` ago (negative: it is yet to come) so many ICMP errors could be sent. */
+void maps_bucket_put(const struct maps *maps, uint32_t tokens, int age_s);
+uint32_t maps_bucket_tokens(const struct maps *maps);
 
 /* What the entries that are there amount to, as the quotas count them. */
 struct lb_usage maps_count(const struct maps *maps);

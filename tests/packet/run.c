@@ -34,8 +34,8 @@
 enum { METADATA_ALWAYS = 32 }; /* bytes of it that every kernel takes */
 
 static const struct case_list *const lists[] = {
-	&headers,     &truncated, &listeners, &encapsulation, &gue,        &affinity,
-	&established, &clients,   &forgetful, &link_layer,    &extensions, &fragments,
+	&headers,  &truncated,   &listeners, &encapsulation, &gue,        &icmp,       &answers,
+	&affinity, &established, &clients,   &forgetful,     &link_layer, &extensions, &fragments,
 };
 
 /* All that is counted. */
@@ -131,7 +131,7 @@ static void packet_expected(const struct packet_case *row, const struct packet *
 	struct packet ethernet;
 
 	if (row->out[0].kind != LAYER_END) {
-		packet_build(row->out, out);
+		packet_build_quoting(row->out, in, out);
 		return;
 	}
 	*out = *in;
@@ -178,6 +178,28 @@ static uint32_t program_run(struct dataplane *dp, const struct packet_case *row,
 	return run.retval;
 }
 
+static struct subject subject_quoted(const struct layer *layers, struct subject subject)
+{
+	for (; layers->kind != LAYER_END; layers++) {
+		if (layers->kind == LAYER_IP4) {
+			subject.src = layers->ip4.dst;
+			subject.dst = layers->ip4.src;
+		} else if (layers->kind == LAYER_IP6) {
+			subject.src = layers->ip6.dst;
+			subject.dst = layers->ip6.src;
+		} else if (layers->kind == LAYER_TCP) {
+			subject.proto = IPPROTO_TCP;
+			subject.sport = layers->tcp.dport;
+			subject.dport = layers->tcp.sport;
+		} else if (layers->kind == LAYER_UDP) {
+			subject.proto = IPPROTO_UDP;
+			subject.sport = layers->udp.dport;
+			subject.dport = layers->udp.sport;
+		}
+	}
+	return subject;
+}
+
 /* The flow that the packet is of, where it has one. */
 static struct subject subject_of(const struct packet_case *row)
 {
@@ -190,6 +212,9 @@ static struct subject subject_of(const struct packet_case *row)
 	for (int i = 0; i < PACKET_LAYERS_MAX; i++) {
 		const struct layer *layer = &row->in[i];
 
+		/* That of the quoted packet, turned round. */
+		if (layer->kind == LAYER_ICMP)
+			return subject_quoted(&row->in[i + 1], subject);
 		if (layer->kind == LAYER_IP4 || layer->kind == LAYER_IP6) {
 			bool six = layer->kind == LAYER_IP6;
 
@@ -248,6 +273,31 @@ static bool check_explained(struct dataplane *dp, const struct packet_case *row,
 	return good & check_packet(row, in, &out, "explained");
 }
 
+enum { ERRORS_LEFT = 5, IN_FUTURE_S = -3600 };
+
+static void errors_prepare(const struct maps *maps, const struct packet_case *row)
+{
+	bool some = row->errors == SOME_ERRORS || row->errors == ERROR_LOST;
+
+	maps_bucket_put(maps, some ? ERRORS_LEFT : 0,
+			row->errors == ERRORS_REFILL ? 5 : IN_FUTURE_S);
+}
+
+/* An error that was sent has taken one; filling up stops at the burst. */
+static bool check_errors(const struct packet_case *row, uint32_t before, uint32_t after)
+{
+	bool taken = row->verdict == LB_REFUSED_TTL || row->verdict == LB_REFUSED_TOO_BIG ||
+		     row->errors == ERROR_LOST;
+	uint32_t expected = before - taken;
+
+	if (row->errors == ERRORS_REFILL)
+		expected = LB_ERRORS_BURST - 1;
+	if (after == expected)
+		return true;
+	printf("#   expected %u ICMP errors to be left, found %u\n", expected, after);
+	return false;
+}
+
 static bool case_run_once(const struct maps *maps, const struct packet_case *row,
 			  const struct packet *in)
 {
@@ -256,14 +306,17 @@ static bool case_run_once(const struct maps *maps, const struct packet_case *row
 		.maps = maps, .name = row->name, .subject = &subject, .before = &row->before};
 	struct tally before, after;
 	struct packet out;
-	uint32_t action, slot = 0;
+	uint32_t action, slot = 0, errors;
 	bool good = true;
 
 	state_prepare(&state, row->full);
+	errors_prepare(maps, row);
+	errors = maps_bucket_tokens(maps);
 	tally_read(maps->dp, &before);
 	/* A packet with metadata cannot be asked about. */
 	if (!row->metadata)
 		good = check_explained(maps->dp, row, in, &before, &state, &slot);
+	good &= maps_bucket_tokens(maps) == errors;
 	action = program_run(maps->dp, row, in, &out);
 	tally_read(maps->dp, &after);
 
@@ -274,6 +327,7 @@ static bool case_run_once(const struct maps *maps, const struct packet_case *row
 	good &= check_verdict(row, in, &before, &after);
 	good &= check_service_counters(row, in, &before, &after);
 	good &= check_notes(row, &before, &after);
+	good &= check_errors(row, errors, maps_bucket_tokens(maps));
 	good &= check_packet(row, in, &out, "sent");
 	return good & state_check(&state, &row->after, slot, "after the packet");
 }

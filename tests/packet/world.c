@@ -57,6 +57,7 @@ static const struct backend_row backend_rows[WORLD_BACKENDS] = {
 	[B_DRAIN]    = VIA(L2, .drains = true),
 	[B_GUE4]     = VIA(GUE_V4, .mtu = 1500, .port = WORLD_GUE4_PORT),
 	[B_GUE6]     = VIA(GUE_V6, .mtu = 1500, .port = WORLD_GUE6_PORT),
+	[B_NARROW]   = VIA(IPIP_V4, .mtu = 580),
 	[B_FAR_GUE6] = VIA(GUE_V6, .far = true, .source_bits = 32, .port = WORLD_GUE6_PORT),
 };
 
@@ -113,6 +114,7 @@ static const struct pool_row pool_rows[WORLD_SERVICES] = {
 	[S_GUE4]          = SLOTS(B_GUE4, B_GUE4),
 	[S_GUE6]          = SLOTS(B_GUE6, B_GUE6),
 	[S_FAR_GUE6]      = SLOTS(B_FAR_GUE6, B_FAR_GUE6),
+	[S_NARROW]        = SLOTS(B_NARROW, B_NARROW),
 	[S_CLIENTS_UDP]   = SLOTS(B_A, B_A, .clients = true, .flags = LB_POOL_SOURCE, .idle_udp = WORLD_IDLE_UDP_LONG),
 };
 
@@ -201,6 +203,17 @@ static void pool_create(struct dataplane *dp, uint32_t index)
 	pool->table = index == S_NO_TABLE ? 0 : LB_TABLE(base, TABLE_SIZE);
 }
 
+static bool pool_usable(const struct pool_row *row)
+{
+	const uint16_t named[] = {row->owner, row->fallback, row->every_other};
+
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+		if (named[i] && named[i] < WORLD_BACKENDS && !backend_rows[named[i]].unusable)
+			return true;
+	}
+	return false;
+}
+
 static void listener_create(struct dataplane *dp, uint32_t index, const char *vip, uint8_t proto,
 			    uint16_t first, uint16_t last)
 {
@@ -222,6 +235,7 @@ static void listener_create(struct dataplane *dp, uint32_t index, const char *vi
 	}
 	if (pool_rows[index].flags & LB_POOL_SOURCE)
 		value.tcp_port = value.udp_port = htons(first);
+	value.usable = pool_usable(&pool_rows[index]);
 	if (dataplane_vip_put(dp, &endpoint.addr, &value))
 		errx(1, "world: cannot make VIP %s", vip);
 }

@@ -38,6 +38,7 @@ enum world_backend {
 	B_GUE4,     /* GUE in an IPv4 header; MTU 1500 on the way there */
 	B_GUE6,     /* GUE in an IPv6 header, to another port; MTU 1500 */
 	B_FAR_GUE6, /* behind the other interface; 32 bits of the outer source vary */
+	B_NARROW,   /* IPIP in an IPv4 header; MTU 580 on the way there */
 	WORLD_BACKENDS
 };
 
@@ -95,6 +96,7 @@ enum world_service {
 	S_GUE4,
 	S_GUE6,
 	S_FAR_GUE6,
+	S_NARROW,
 	WORLD_SERVICES
 };
 
@@ -171,6 +173,8 @@ enum world_service {
 #define V6_S_GUE6          "2001:db8::27"
 #define V4_S_FAR_GUE6      "192.0.2.40"
 #define V6_S_FAR_GUE6      "2001:db8::28"
+#define V4_S_NARROW        "192.0.2.41"
+#define V6_S_NARROW        "2001:db8::29"
 /* clang-format on */
 
 #define CLIENT4  "198.51.100.7"
