@@ -22,7 +22,6 @@ struct ctl_option {
 	const char *name;
 	const char *argument;
 	const char *does;
-	char letter; /* that stands for it, too; 0: none */
 };
 
 struct ctl;
@@ -35,6 +34,7 @@ struct ctl_command {
 	const char *does;
 	bool changes; /* something, so that it takes --dry-run */
 	struct ctl_option options[CTL_OPTIONS_MAX];
+	const char *letters; /* each stands for the option that begins with it; NULL: none */
 	const char *not_yet; /* options, between spaces, that a later version has */
 	int (*run)(struct ctl *ctl, struct fault *fault);
 };

@@ -160,7 +160,7 @@ static int take(struct ctl *ctl, int option, struct fault *fault)
 		return 0;
 	default:
 		for (size_t i = 0; option < COMMAND_OPTION && i < option_count(ctl->command); i++)
-			if (ctl->command->options[i].letter == option)
+			if (ctl->command->options[i].name[0] == option)
 				option = COMMAND_OPTION + (int)i;
 		ctl->values[option - COMMAND_OPTION] = optarg ? optarg : "";
 		return 0;
@@ -176,10 +176,8 @@ static int read_options(struct ctl *ctl, int argc, char **argv, const char *shor
 	char letters[CTL_NAME_SIZE];
 	int option;
 
-	snprintf(letters, sizeof(letters), "%s", shorts);
-	for (size_t i = 0; i < count; i++)
-		if (ctl->command->options[i].letter)
-			strncat(letters, &ctl->command->options[i].letter, 1);
+	snprintf(letters, sizeof(letters), "%s%s", shorts,
+		 ctl->command && ctl->command->letters ? ctl->command->letters : "");
 	memcpy(all, globals, sizeof(globals));
 	for (size_t i = 0; i < count; i++)
 		all[GLOBAL_COUNT + i] = (struct option){

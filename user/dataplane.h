@@ -26,8 +26,9 @@ struct dataplane;
 /*
  * Makes and pins the maps for `settings` (layout, made_ns, pin_dir and version are filled in here;
  * a zero hash_seed is replaced by a random one), mounting nothing. Where there is a group lbd, the
- * directory (mode 0750) and the pins (0660) are its, too; else they are root's alone. FAULT_CONFLICT if the directory holds a data plane already; on any other failure
- * nothing is left behind. The result holds a loaded program, see dataplane_program_fd.
+ * directory (mode 0750) and the pins (0660) are its, too; else they are root's alone.
+ * FAULT_CONFLICT if the directory holds a data plane already; on any other failure nothing is left
+ * behind. The result holds a loaded program, see dataplane_program_fd.
  */
 struct dataplane *dataplane_create(const char *pin_dir, const struct lb_settings *settings,
 				   struct fault *fault);

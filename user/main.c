@@ -49,7 +49,7 @@ static const char usage[] =
 struct options {
 	struct controller_options controller;
 	const char *socket;
-	const char *user; /* NULL: who it is */
+	const char *user;             /* NULL: who it is */
 	const char *read_only_socket; /* NULL: beside the other */
 	enum log_level level;
 };

@@ -23,7 +23,7 @@ struct held_pool {
 	uint64_t inputs; /* hash of all that the table was made from; 0: not known */
 	uint32_t unsettled_slots;
 	uint32_t first; /* of its held backends, linked by `next`; 0: it has none */
-	bool usable; /* some backend of it is */
+	bool usable;    /* some backend of it is */
 };
 
 struct held_backend {

@@ -105,7 +105,7 @@ static uint32_t listener_store(struct machine *machine, const struct model_confi
 		widths |= 1U << blocks[i].bits;
 	}
 	if (there)
-		err |= dataplane_vip_put(machine->dp, &endpoint.addr);
+		err |= dataplane_vip_put(machine->dp, &endpoint.addr, &(struct lb_vip){0});
 	else
 		dataplane_vip_del(machine->dp, &endpoint.addr);
 	/* A block of two, of a range and of an exact port, is gone the second time. */
