@@ -72,6 +72,7 @@ struct frame {
 	void *at;
 	void *end;
 	void *network;   /* the outer IP header */
+	__u32 length;    /* of the whole frame, which may go on behind `end` */
 	__u32 link_size; /* Ethernet header and tags */
 	__be16 protocol; /* of what follows the link header */
 	__u16 payload;   /* bytes from `at` to the end of the outer packet */
@@ -167,7 +168,7 @@ static __always_inline enum decap_end ipv4_parse(struct frame *f)
 		return DECAP_NOT_LOCAL;
 	if (ip->version != 4 || size < sizeof(*ip) || total < size)
 		return DECAP_DROP_BAD_OUTER;
-	if (total > (__u64)(f->end - f->network))
+	if (total + f->link_size > f->length)
 		return DECAP_DROP_TRUNCATED;
 	if (!ipv4_sum_good(ip, f->end))
 		return DECAP_DROP_BAD_OUTER;
@@ -204,7 +205,7 @@ static __always_inline enum decap_end ipv6_parse(struct frame *f)
 		return DECAP_NOT_LOCAL;
 	if (ip->version != 6 || total < sizeof(*ip) + options)
 		return DECAP_DROP_BAD_OUTER;
-	if (total > (__u64)(f->end - f->network))
+	if (total + f->link_size > f->length)
 		return DECAP_DROP_TRUNCATED;
 	f->payload = total - sizeof(*ip) - options;
 	return DECAP_CONTINUE;
@@ -349,7 +350,9 @@ static __always_inline enum decap_end strip(struct xdp_md *ctx, const struct fra
 
 static __always_inline enum decap_end decap(struct xdp_md *ctx)
 {
-	struct frame f = {.at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
+	struct frame f = {.at = (void *)(long)ctx->data,
+			  .end = (void *)(long)ctx->data_end,
+			  .length = bpf_xdp_get_buff_len(ctx)};
 	enum decap_end end = link_parse(&f);
 
 	if (!end && f.protocol == bpf_htons(ETH_P_IP))
@@ -371,10 +374,10 @@ static __always_inline int action(enum decap_end end)
 	return end >= DECAP_DROP_TRUNCATED ? XDP_DROP : XDP_PASS;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int limpet_decap(struct xdp_md *ctx)
 {
-	__u32 size = ctx->data_end - ctx->data, end = decap(ctx);
+	__u32 size = bpf_xdp_get_buff_len(ctx), end = decap(ctx);
 	struct decap_counter *counter = bpf_map_lookup_elem(&decap_counts, &end);
 
 	if (counter) {

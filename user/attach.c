@@ -20,11 +20,6 @@
 #include "capability.h"
 #include "dataplane_log.h"
 
-enum {
-	/* A frame of a veth must fit one page with the kernel's headroom and bookkeeping. */
-	VETH_MTU_MAX = 3506,
-};
-
 static uint32_t mode_flag(enum lb_attach_mode mode)
 {
 	return mode == LB_ATTACH_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
@@ -81,13 +76,9 @@ static int fault_mtu(struct fault *fault, const char *interface, const char *why
 	fault_set(fault, FAULT_FAILED,
 		  "interface %s: attaching in native mode: the MTU (%d here) is too large: %s",
 		  interface, interface_mtu(interface), why);
-	if (!strncasecmp(why, "veth", 4))
-		return fault_hint(fault,
-				  "the largest MTU of the interface's peer is %d in native mode; "
-				  "or attach with --mode generic (slower)",
-				  VETH_MTU_MAX);
-	return fault_hint(fault, "a packet must fit one page: most drivers take an MTU of 3498; or "
-				 "attach with --mode generic (slower)");
+	return fault_hint(fault, "a driver without XDP for several buffers takes packets of one "
+				 "page, an MTU of 3498 in most; or attach with --mode generic "
+				 "(slower)");
 }
 
 /* `why`: the driver's own words, or NULL. */

@@ -323,15 +323,6 @@ listed_on_terminal() # COLUMNS
 	host_del stranger
 }
 
-@test "lbload: an MTU that native mode cannot take is named with what would do" {
-	host_add jumbo
-	host_link jumbo eth0 router jumbo 9000
-	INSTANCE=jumbo
-	run -1 lbload attach eth0
-	says eth0 9000
-	host_del jumbo
-}
-
 @test "lbload: without privilege exit status 6" {
 	run -6 unprivileged "$LAB/bin/lbload" --pin-dir "$LAB/bpf/none" attach lo
 	says CAP_

@@ -13,4 +13,11 @@ int pass(struct xdp_md *ctx __attribute__((unused)))
 	return XDP_PASS;
 }
 
+/* The same, for frames of more than a page. */
+SEC("xdp.frags")
+int pass_frags(struct xdp_md *ctx __attribute__((unused)))
+{
+	return XDP_PASS;
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -23,6 +23,7 @@ TOPOLOGY_DIR=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/netns/lib.bash
 source "$TOPOLOGY_DIR/lib.bash"
 
+CABLE_MTU=${CABLE_MTU:-1500}   # of what clients send; behind the router 100 more
 INSTANCE=${INSTANCE:-balancer} # whose lbload, lbd and lbctl the functions below mean
 
 client_v4() { echo "198.51.100.$((10 + $1))"; }
@@ -37,7 +38,7 @@ network_add()
 
 	host_add client
 	host_add router
-	host_link client eth0 router clients 1500
+	host_link client eth0 router clients "$CABLE_MTU"
 	for ((n = 1; n <= $1; n++)); do
 		addresses+=("$(client_v4 $n)/24" "$(client_v6 $n)/64")
 	done
@@ -46,7 +47,7 @@ network_add()
 	on client ip route add default via 198.51.100.1
 	on client ip route add default via 2001:db8:c::1
 
-	on router ip link add br0 mtu 1600 type bridge forward_delay 0 mcast_snooping 0
+	on router ip link add br0 mtu $((CABLE_MTU + 100)) type bridge forward_delay 0 mcast_snooping 0
 	on router ip link set br0 up
 	address router br0 10.0.0.1/24 2001:db8:b::1/64
 	on router sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
@@ -59,7 +60,8 @@ network_add()
 far_end()
 {
 	on router ethtool -K "$1" tx off >/dev/null
-	on router ip link set dev "$1" xdpdrv obj "$BUILD/tests/pass.bpf.o" sec xdp
+	on router ip link set dev "$1" xdpdrv obj "$BUILD/tests/pass.bpf.o" \
+		sec "$( ((CABLE_MTU > 3000)) && echo xdp.frags || echo xdp)"
 }
 
 # balancer_add NAME NUMBER one|two VIP...: with one interface or two.
@@ -73,14 +75,14 @@ balancer_add()
 	via4=10.0.0.$((1 + number)) via6=2001:db8:b::$((1 + number))
 	if [[ $interfaces == two ]]; then
 		inside=eth1
-		host_link "$name" eth0 router "$name-front" 1500
+		host_link "$name" eth0 router "$name-front" "$CABLE_MTU"
 		far_end "$name-front"
 		address router "$name-front" "10.0.$((100 + number)).1/24" \
 			"2001:db8:f:$number::1/64"
 		via4=10.0.$((100 + number)).2 via6=2001:db8:f:$number::2
 		address "$name" eth0 "$via4/24" "$via6/64"
 	fi
-	host_link "$name" "$inside" router "$name" 1600
+	host_link "$name" "$inside" router "$name" $((CABLE_MTU + 100))
 	on router ip link set "$name" master br0
 	far_end "$name"
 	address "$name" "$inside" "10.0.0.$((1 + number))/24" "2001:db8:b::$((1 + number))/64"
@@ -103,7 +105,7 @@ backend_add()
 
 	host_add "$name"
 	mkdir -p "$LAB/$name"
-	host_link "$name" eth0 router "$name" 1600
+	host_link "$name" eth0 router "$name" $((CABLE_MTU + 100))
 	on router ip link set "$name" master br0
 	address "$name" eth0 "$(backend_v4 "$number")/24" "$(backend_v6 "$number")/64"
 	on "$name" ip route add default via 10.0.0.1
