@@ -91,13 +91,13 @@ static json_t *next_hop_json(const struct next_hop *hop)
 	const uint8_t *byte = hop->destination_mac;
 
 	if (!hop->resolved)
-		return json_pack("{s:b, s:n, s:n, s:s}", "resolved", 0, "interface", "mac", "why",
-				 hop->why);
+		return json_pack("{s:b, s:n, s:n, s:n, s:s}", "resolved", 0, "interface", "mac",
+				 "mtu", "why", hop->why);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", byte[0], byte[1], byte[2],
 		 byte[3], byte[4], byte[5]);
-	return json_pack("{s:b, s:s?, s:s, s:i, s:n}", "resolved", 1, "interface",
-			 if_indextoname(hop->ifindex, interface), "mac", mac, "mtu", hop->mtu,
-			 "why");
+	return json_pack("{s:b, s:s?, s:s, s:I, s:n}", "resolved", 1, "interface",
+			 if_indextoname(hop->ifindex, interface), "mac", mac, "mtu",
+			 (json_int_t)hop->mtu, "why");
 }
 
 /* What a draining backend has still to lose; flows and clients as of the last sweep. */

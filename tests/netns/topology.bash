@@ -132,7 +132,8 @@ backend_decap()
 nginx_start()
 {
 	local name=$1 dir=$LAB/$1/nginx
-	mkdir -p "$dir/www"
+	mkdir -p "$dir/www/up"
+	chmod 777 "$dir/www/up" # files that are put below /up
 	[[ -e $dir/www/big ]] || truncate -s 64M "$dir/www/big"
 	cat >"$dir/conf" <<-EOF
 		daemon off;
@@ -155,6 +156,11 @@ nginx_start()
 				root $dir/www;
 				default_type text/plain;
 				location / { return 200 "$name \$remote_addr\n"; }
+				location /up/ {
+					dav_methods PUT;
+					client_max_body_size 0;
+					add_header X-Backend $name always;
+				}
 				location = /big { add_header X-Backend $name; }
 				location = /slow {
 					alias $dir/www/big;

@@ -52,7 +52,7 @@ static const struct api_case {
 	 "{\"backends\": [{\"pool\": \"dns\", \"name\": \"ns1\", \"address\": \"2001:db8:1::11\","
 	 " \"port\": null, \"packets\": 0, \"new_flows\": null, \"last_check\": null,"
 	 " \"next_hop\": {\"resolved\": false, \"interface\": null, \"mac\": null,"
-	 " \"why\": \"no route to host\"}}]}",
+	 " \"mtu\": null, \"why\": \"no route to host\"}}]}",
 	 NULL},
 	{"GET", "/v1/backends", NULL, 200,
 	 "{\"backends\": [{\"name\": \"ns1\"}, {\"name\": \"web1\"}, {\"name\": \"web2\"},"
