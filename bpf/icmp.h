@@ -30,7 +30,8 @@ enum {
 	ICMP6_ECHO_REPLY = 129,
 
 	QUOTED_TRANSPORT_MIN = 8,
-	TCP_ACK = 0x10, /* of the byte of flags */
+	QUOTED_FLAGS_END = 14, /* from the beginning of a TCP header */
+	TCP_ACK = 0x10,        /* of the byte of flags */
 };
 
 struct icmp_header {
@@ -88,8 +89,8 @@ static __always_inline enum lb_verdict quoted_ports(const struct frame *frame,
 	packet->proto = proto;
 	packet->quoted = true;
 	/* The client's next number is what the backend acknowledged. */
-	if (proto == IPPROTO_TCP && left >= sizeof(*transport) &&
-	    cursor_take(&cursor, sizeof(*transport) - QUOTED_TRANSPORT_MIN) &&
+	if (proto == IPPROTO_TCP && left >= QUOTED_FLAGS_END &&
+	    cursor_take(&cursor, QUOTED_FLAGS_END - QUOTED_TRANSPORT_MIN) &&
 	    transport->flags & TCP_ACK) {
 		packet->sequence = bpf_ntohl(transport->acknowledged);
 		packet->sequence_known = true;
@@ -130,8 +131,8 @@ static __always_inline enum lb_verdict quoted_ipv4(const struct frame *frame, st
 }
 
 /* From the quoted packet's extension headers on, which begin at `*offset` with that of `*next`. */
-static __always_inline enum lb_verdict quoted_extensions(const struct frame *frame, __u32 *offset,
-							 __u8 *next)
+static __always_inline enum lb_verdict
+quoted_extensions(const struct frame *frame, const struct packet *packet, __u32 *offset, __u8 *next)
 {
 	LOOP_AS_IT_IS
 	for (int i = 0; i < EXTENSIONS_MAX; i++) {
@@ -147,7 +148,7 @@ static __always_inline enum lb_verdict quoted_extensions(const struct frame *fra
 			return LB_DROP_QUOTE;
 		cursor = frame_at(frame, *offset);
 		header = cursor_take(&cursor, sizeof(*header));
-		if (!header)
+		if (!header || *offset + sizeof(*header) > packet->l3_offset + packet->l3_length)
 			return LB_DROP_TRUNCATED;
 		if (proto == IPV6_NEXT_FRAGMENT &&
 		    ((const struct fragment_header *)header)->offset_and_more & bpf_htons(0xfff8))
@@ -179,7 +180,7 @@ static __always_inline enum lb_verdict quoted_ipv6(const struct frame *frame, st
 	__builtin_memcpy(&client, &ip->daddr, sizeof(client));
 	proto = ip->nexthdr;
 	offset += sizeof(*ip);
-	verdict = quoted_extensions(frame, &offset, &proto);
+	verdict = quoted_extensions(frame, packet, &offset, &proto);
 	if (verdict == LB_CONTINUE)
 		verdict =
 			quoted_ports(frame, packet, offset, proto, &source_port, &destination_port);
