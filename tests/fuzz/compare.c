@@ -28,6 +28,8 @@ static uint32_t action_of(const struct model_answer *answer)
 {
 	if (answer->verdict == MODEL_forwarded)
 		return answer->redirected ? XDP_REDIRECT : XDP_TX;
+	if (model_answers(answer->verdict))
+		return XDP_TX;
 	return model_drops(answer->verdict) ? XDP_DROP : XDP_PASS;
 }
 
@@ -207,6 +209,36 @@ static bool times_check(struct run *run, uint32_t pool, uint32_t slot,
 		said->used, said->full, said->kept);
 }
 
+static bool fragment_check(struct run *run, const struct model_memory *memory,
+			   const struct model_fragment *of, enum aspect aspect,
+			   struct difference *difference)
+{
+	const struct model_fragment *said = NULL;
+	struct model_fragment found;
+	bool there = machine_fragment(run->machine, of, &found);
+
+	for (int i = 0; i < MODEL_FRAGMENTS; i++) {
+		const struct model_fragment *f = &memory->fragments[i];
+
+		if (f->there && f->identification == of->identification &&
+		    !memcmp(&f->flow.source, &of->flow.source, sizeof(f->flow.source)) &&
+		    !memcmp(&f->flow.destination, &of->flow.destination,
+			    sizeof(f->flow.destination)) &&
+		    (of->flow.source.family == 6 || f->flow.proto == of->flow.proto))
+			said = f;
+	}
+	if (there == (said != NULL) &&
+	    (!there || (found.seen == said->seen && found.sequence == said->sequence &&
+			found.flow.proto == said->flow.proto &&
+			found.flow.source_port == said->flow.source_port &&
+			found.flow.destination_port == said->flow.destination_port)))
+		return true;
+	return differs(difference, aspect, "of the first fragment %s is remembered",
+		       !there ? "nothing"
+		       : said ? "something else"
+			      : "something");
+}
+
 static bool usage_check(struct run *run, const struct model_memory *memory,
 			struct difference *difference)
 {
@@ -267,6 +299,7 @@ static bool step_agrees(struct run *run, const struct model_frame *frame, uint32
 static bool explanation_check(struct run *run, const struct model_frame *frame,
 			      struct difference *difference)
 {
+	/* The copy does not write down the first fragment, but then it is no later one's. */
 	static struct model_memory memory;
 	const struct model_answer *model = &difference->model;
 	struct lb_explanation said;
@@ -282,8 +315,9 @@ static bool explanation_check(struct run *run, const struct model_frame *frame,
 		return differs(difference, EXPLANATION, "it is explained otherwise");
 	if (said.service != model->service || said.pool != model->pool ||
 	    (model->verdict == MODEL_forwarded &&
-	     (said.backend != model->backend || said.slot != model->slot ||
-	      said.decided_by != (uint32_t)model->decided_by ||
+	     (said.backend != model->backend || said.slot != model->slot)) ||
+	    (model->verdict == MODEL_forwarded && !model->quoted &&
+	     (said.decided_by != (uint32_t)model->decided_by ||
 	      (said.entry_age != ~0U) != (model->decided_by == MODEL_BY_FLOW))))
 		return differs(difference, EXPLANATION,
 			       "it is explained with service %u, pool %u, backend %u, slot %u, "
@@ -299,7 +333,8 @@ bool run_step(struct run *run, const struct model_frame *frame, bool explain,
 	uint32_t before, after;
 
 	difference->aspect = SAME;
-	if (explain && !frame->metadata && !explanation_check(run, frame, difference))
+	if (explain && !frame->metadata && !frame->untold &&
+	    !explanation_check(run, frame, difference))
 		return false;
 	before = machine_tick();
 	machine_run(run->machine, frame, &difference->program);
@@ -334,6 +369,10 @@ static bool memory_check(struct run *run, struct model_memory *memory,
 		     !entry_check(run, true, &other->births[i].flow, memory, MEMORY, difference)) ||
 		    (other->flows[i].there &&
 		     !entry_check(run, false, &other->flows[i].flow, memory, MEMORY, difference)))
+			return false;
+	for (int i = 0; i < MODEL_FRAGMENTS; i++)
+		if (other->fragments[i].there &&
+		    !fragment_check(run, memory, &other->fragments[i], MEMORY, difference))
 			return false;
 	for (int i = 0; i < MODEL_CLIENTS; i++)
 		if (other->clients[i].there &&
@@ -378,6 +417,8 @@ static void memory_shift(struct model_memory *memory, uint32_t by)
 		memory->births[i].seen += by;
 		memory->flows[i].seen += by;
 	}
+	for (int i = 0; i < MODEL_FRAGMENTS; i++)
+		memory->fragments[i].seen += by;
 	for (int i = 0; i < MODEL_CLIENTS; i++) {
 		memory->clients[i].seen += by;
 		times_shift(&memory->clients[i].times, by);

@@ -5,7 +5,7 @@
  *
  *   generate_config.c   configurations, and changes while packets come
  *   generate_memory.c   what was remembered before the first packet
- *   generate_frame.c    frames as clients send them, with some oddities
+ *   generate_frame.c, generate_transport.c   frames as clients send them, with some oddities
  *   mutate.c            frames as nobody sends them
  */
 #ifndef FUZZ_GENERATE_H
@@ -13,6 +13,7 @@
 
 #include "model.h"
 #include "random.h"
+#include "writer.h"
 
 enum { GENERATE_CLIENTS = 5, GENERATE_PORTS = 4, GENERATE_OLDEST = 60 /* ticks: of anything */ };
 
@@ -21,6 +22,7 @@ struct crowd {
 	struct model_address clients[2][GENERATE_CLIENTS]; /* IPv4, IPv6 */
 	uint16_t ports[GENERATE_PORTS];
 	uint32_t sequences[GENERATE_PORTS];
+	uint32_t numbers[GENERATE_PORTS]; /* identifications of fragments */
 };
 
 /* Seed and limits are the caller's. */
@@ -35,6 +37,14 @@ struct model_flow generate_flow(struct random *r, const struct model_config *con
 				const struct crowd *crowd);
 void generate_frame(struct random *r, const struct model_config *config, const struct crowd *crowd,
 		    const struct model_memory *memory, struct model_frame *frame);
+/* What is behind the IP header. Returns its protocol. */
+uint32_t generate_transport(struct writer *w, const struct model_flow *flow, uint32_t sequence);
+/* The checksum of the `size` bytes `at`, which are all of the packet at `ip` behind its headers;
+ * mostly. */
+void generate_checksum(struct random *r, uint8_t *ip, bool six, uint32_t proto, uint8_t *at,
+		       uint32_t size);
+/* IPv6 extension headers in front of what the byte at `next_at` names. */
+void generate_extensions(struct writer *w, uint32_t next_at, uint32_t count);
 /* Bytes become others, the frame shorter or longer. */
 void mutate(struct random *r, struct model_frame *frame);
 

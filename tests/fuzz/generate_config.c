@@ -4,8 +4,7 @@
 
 #include "generate.h"
 #include "machine.h"
-
-enum { PROTO_TCP = 6, PROTO_UDP = 17 };
+#include "model_bytes.h"
 
 static void address_random(struct random *r, uint8_t family, struct model_address *address)
 {
@@ -29,14 +28,14 @@ static void source_mask(struct model_backend *backend)
 static void backend_random(struct random *r, struct model_backend *backend)
 {
 	static const uint16_t mtus[] = {0, 0, 0, 1500, 1500, 1600, 1540, 576, 1280, 68, 9000};
-	static const uint8_t ways[] = {MODEL_L2,    MODEL_L2,    MODEL_L2,    MODEL_IPIP4,
-				       MODEL_IPIP4, MODEL_IPIP4, MODEL_IPIP6, MODEL_IPIP6};
+	static const uint8_t ways[] = {MODEL_L2,    MODEL_L2,    MODEL_L2,   MODEL_IPIP4,
+				       MODEL_IPIP4, MODEL_IPIP6, MODEL_GUE4, MODEL_GUE6};
 	static const uint32_t bits[] = {0, 0, 0, 8, 16, 20, 31, 32, 1};
 	uint8_t family;
 
 	memset(backend, 0, sizeof(*backend));
 	backend->way = random_percent(r, 1) ? MODEL_NO_WAY : RANDOM_OF(r, ways);
-	family = backend->way == MODEL_IPIP6 ? 6 : 4;
+	family = backend->way == MODEL_IPIP6 || backend->way == MODEL_GUE6 ? 6 : 4;
 	backend->usable = random_percent(r, 80);
 	backend->takes_clients = backend->usable && random_percent(r, 75);
 	/* Records keep half of it. */
@@ -45,6 +44,7 @@ static void backend_random(struct random *r, struct model_backend *backend)
 	backend->mtu = RANDOM_OF(r, mtus);
 	backend->ifindex = random_percent(r, 70) ? MACHINE_NEAR : MACHINE_FAR;
 	backend->source_bits = RANDOM_OF(r, bits);
+	backend->gue_port = (uint16_t)random_next(r);
 	for (int i = 0; i < 6; i++) {
 		backend->next_hop[i] = (uint8_t)random_next(r);
 		backend->egress_mac[i] = (uint8_t)random_next(r);
@@ -86,6 +86,7 @@ static void pool_random(struct random *r, struct model_pool *pool)
 
 	memset(pool, 0, sizeof(*pool));
 	pool->table_size = RANDOM_OF(r, sizes);
+	pool->usable = random_percent(r, 70);
 	pool->by_source = random_percent(r, 50);
 	pool->track_always = random_percent(r, 20);
 	pool->prefix_v4 = RANDOM_OF(r, prefixes_v4);

@@ -1,54 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * generate_frame: see generate.h. A frame is written from its end to its beginning in what it says:
- * the transport first, then the header that says how long that is.
+ * generate_frame: see generate.h. A frame is put together from behind: the transport first, then
+ * the headers that say how long that is.
  */
 #include <string.h>
 
 #include "generate.h"
 #include "machine.h"
-
-enum { PROTO_TCP = 6, PROTO_UDP = 17, SYN = 0x02, ACK = 0x10, FIN = 0x01, RST = 0x04 };
-
-struct writer {
-	struct random *r;
-	uint8_t *bytes;
-	uint32_t at;
-};
-
-static void put8(struct writer *w, uint32_t value)
-{
-	w->bytes[w->at++] = (uint8_t)value;
-}
-
-static void put16(struct writer *w, uint32_t value)
-{
-	put8(w, value >> 8);
-	put8(w, value);
-}
-
-static void put32(struct writer *w, uint32_t value)
-{
-	put16(w, value >> 16);
-	put16(w, value);
-}
-
-static void put_bytes(struct writer *w, const void *bytes, uint32_t size)
-{
-	memcpy(w->bytes + w->at, bytes, size);
-	w->at += size;
-}
-
-/* What nobody is to look at. */
-static void put_noise(struct writer *w, uint32_t size)
-{
-	for (uint32_t i = 0; i < size; i += 8) {
-		uint64_t word = random_next(w->r);
-
-		memcpy(w->bytes + w->at + i, &word, size - i < 8 ? size - i : 8);
-	}
-	w->at += size;
-}
+#include "model_bytes.h"
 
 /* ---- whose packet it is ---- */
 
@@ -79,9 +38,10 @@ static struct model_flow flow_choose(struct random *r, const struct model_config
 /* Now and then a flow is nearly that. */
 static void flow_miss(struct random *r, struct model_flow *flow)
 {
+	static const uint8_t odd_sources[] = {0, 127, 224, 255, 10};
 	uint32_t last = flow->source.family == 4 ? 3 : 15;
 
-	switch (random_below(r, 40)) {
+	switch (random_below(r, 45)) {
 	case 0:
 		flow->destination.bytes[random_below(r, last + 1)] ^= 1 << random_below(r, 8);
 		break;
@@ -104,70 +64,51 @@ static void flow_miss(struct random *r, struct model_flow *flow)
 				.family = 6,
 				.bytes = {192, 0, 2, (uint8_t)(1 + random_below(r, 5))}};
 		break;
+	case 6:
+		flow->source.bytes[0] = RANDOM_OF(r, odd_sources);
+		break;
+	case 7:
+		flow->source = flow->destination;
+		break;
+	case 8:
+		memset(flow->source.bytes, 0, last + 1);
+		break;
 	default:
 		break;
 	}
 }
 
+/* ---- fragments ---- */
+
+struct piece {
+	bool part;
+	bool more;
+	uint32_t offset; /* in eights */
+	uint32_t number;
+};
+
+static struct piece piece_choose(struct random *r, const struct crowd *crowd)
+{
+	static const uint32_t offsets[] = {0, 0, 0, 1, 2, 3, 185, 8000, 8189, 8191};
+	struct piece piece = {.part = random_percent(r, 8),
+			      .more = random_percent(r, 60),
+			      .offset = RANDOM_OF(r, offsets),
+			      .number = random_percent(r, 90) ? RANDOM_OF(r, crowd->numbers)
+							      : (uint32_t)random_next(r)};
+
+	if (!piece.part)
+		piece = (struct piece){.number = (uint32_t)random_next(r)};
+	return piece;
+}
+
+/* All but the last are of eights. */
+static void piece_cut(struct random *r, const struct piece *piece, struct writer *w)
+{
+	if (piece->part && piece->more && random_percent(r, 90))
+		w->at &= ~7U;
+}
+
 /* ---- headers ---- */
-
-static uint32_t payload_size(struct random *r)
-{
-	static const uint32_t mtus[] = {68, 576, 1280, 1500, 1540, 1600};
-	uint32_t at = random_below(r, 100);
-
-	if (at < 80)
-		return random_below(r, 64);
-	if (at < 95)
-		/* About what fits some path, whatever the headers. */
-		return (RANDOM_OF(r, mtus) - random_below(r, 104)) & 0x7ff;
-	return random_below(r, 3000);
-}
-
-static uint32_t tcp_flags(struct random *r)
-{
-	static const uint8_t usual[] = {SYN, SYN,     SYN,       SYN, ACK,       ACK,      ACK,
-					ACK, ACK | 8, FIN | ACK, RST, RST | ACK, SYN | ACK};
-
-	if (random_percent(r, 90))
-		return RANDOM_OF(r, usual);
-	return (uint32_t)random_next(r) & 0xff;
-}
-
-static void put_tcp(struct writer *w, const struct model_flow *flow, uint32_t sequence)
-{
-	uint32_t words = random_percent(w->r, 70) ? 5 : 5 + random_below(w->r, 11);
-	uint32_t said = random_percent(w->r, 96) ? words : random_below(w->r, 16);
-
-	put16(w, flow->source_port);
-	put16(w, flow->destination_port);
-	put32(w, sequence);
-	put32(w, (uint32_t)random_next(w->r));
-	put8(w, said << 4);
-	put8(w, tcp_flags(w->r));
-	put_noise(w, 6 + (words - 5) * 4);
-	put_noise(w, payload_size(w->r));
-}
-
-static void put_udp(struct writer *w, const struct model_flow *flow)
-{
-	uint32_t payload = payload_size(w->r), length = 8 + payload;
-
-	if (random_percent(w->r, 4))
-		length += random_below(w->r, 20) - 10;
-	put16(w, flow->source_port);
-	put16(w, flow->destination_port);
-	put16(w, length);
-	put_noise(w, 2 + payload);
-}
-
-static void put_transport(struct writer *w, const struct model_flow *flow, uint32_t sequence)
-{
-	if (flow->proto == PROTO_TCP)
-		put_tcp(w, flow, sequence);
-	else
-		put_udp(w, flow);
-}
 
 static uint8_t hops(struct random *r)
 {
@@ -178,112 +119,177 @@ static uint8_t hops(struct random *r)
 
 static uint32_t proto_said(struct random *r, uint32_t proto)
 {
-	static const uint8_t others[] = {1, 58, 4, 41, 47, 44, 0, 43, 60, 51, 50, 132, 255};
+	static const uint8_t others[] = {1, 58, 4, 41, 47, 44, 0, 43, 60, 51, 50, 59, 132, 255, 6};
 
 	return random_percent(r, 97) ? proto : RANDOM_OF(r, others);
 }
 
-/* RFC 1071 */
-static uint32_t checksum(const uint8_t *at, uint32_t size)
+/* What the length says is mostly true. */
+static uint32_t length_said(struct random *r, uint32_t length)
 {
-	uint32_t sum = 0;
-
-	for (uint32_t i = 0; i < size; i += 2)
-		sum += (uint32_t)at[i] << 8 | at[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum & 0xffff;
+	return random_percent(r, 97) ? length : length + random_below(r, 40) - 20;
 }
 
-/* Fragments are rare, "don't fragment" is not. */
-static uint32_t fragment_word(struct random *r)
+static uint32_t ipv4_fragment_word(struct random *r, const struct piece *piece)
 {
-	if (random_percent(r, 94))
-		return random_percent(r, 60) ? 0x4000 : 0;
-	return (uint32_t)random_next(r) & (random_percent(r, 50) ? 0x2007 : 0xffff);
+	uint32_t word = piece->offset | (piece->more ? 0x2000U : 0);
+
+	if (random_percent(r, piece->part ? 10 : 60))
+		word |= 0x4000;
+	return random_percent(r, 99) ? word : word ^ (0x8000U >> random_below(r, 16));
 }
 
-/* `transport`: what comes behind the header; it is there already, at `w->at` + the header's size.
- */
-static void put_ipv4(struct writer *w, const struct model_flow *flow, uint32_t transport,
-		     uint32_t options)
+static void write_ipv4(struct writer *w, const struct model_flow *flow, uint32_t proto,
+		       uint32_t transport, const struct piece *piece)
 {
-	uint32_t begin = w->at, header = 20 + 4 * options, length = header + transport, check;
+	static const uint16_t odd[] = {0, 0xffff, 0xfeff, 0xfffe, 0x0100, 0xff00, 0x00ff};
+	uint32_t options = random_percent(w->r, 90) ? 0 : random_below(w->r, 11);
+	uint32_t begin = w->at, header = 20 + 4 * options, check;
 
+	write8(w, random_percent(w->r, 99) ? 0x40 | header / 4 : (uint32_t)random_next(w->r));
+	write8(w, random_percent(w->r, 50) ? 0 : (uint32_t)random_next(w->r));
+	write16(w, length_said(w->r, header + transport));
+	write16(w, piece->number);
+	write16(w, ipv4_fragment_word(w->r, piece));
+	write8(w, hops(w->r));
+	write8(w, proto_said(w->r, proto));
+	write16(w, 0);
+	write_bytes(w, flow->source.bytes, 4);
+	write_bytes(w, flow->destination.bytes, 4);
+	write_noise(w, 4 * options);
+	check = ~sum_of(w->bytes + begin, header) & 0xffff;
 	if (random_percent(w->r, 3))
-		length += random_below(w->r, 40) - 20;
-	put8(w, random_percent(w->r, 99) ? 0x40 | header / 4 : (uint32_t)random_next(w->r));
-	put8(w, random_percent(w->r, 50) ? 0 : (uint32_t)random_next(w->r));
-	put16(w, length);
-	put16(w, (uint32_t)random_next(w->r));
-	put16(w, fragment_word(w->r));
-	put8(w, hops(w->r));
-	put8(w, proto_said(w->r, flow->proto));
-	put16(w, 0);
-	put_bytes(w, flow->source.bytes, 4);
-	put_bytes(w, flow->destination.bytes, 4);
-	put_noise(w, 4 * options);
-	check = checksum(w->bytes + begin, header);
-	if (random_percent(w->r, 3)) {
-		static const uint16_t odd[] = {0, 0xffff, 0xfeff, 0xfffe, 0x0100, 0xff00, 0x00ff};
-
 		check = random_percent(w->r, 70) ? RANDOM_OF(w->r, odd)
 						 : (uint32_t)random_next(w->r);
-	}
-	w->bytes[begin + 10] = (uint8_t)(check >> 8);
-	w->bytes[begin + 11] = (uint8_t)check;
+	put16(w->bytes + begin + 10, check);
 }
 
-static void put_ipv6(struct writer *w, const struct model_flow *flow, uint32_t transport)
+/* `next_at`: where the number of the next header is to be. Returns where it is now. */
+static uint32_t write_extension(struct writer *w, uint32_t next_at, uint8_t type)
 {
-	uint32_t length = transport;
+	uint8_t words = random_percent(w->r, 80) ? (uint8_t)random_below(w->r, 3)
+						 : (uint8_t)random_next(w->r);
+	uint32_t begin = w->at;
 
-	if (random_percent(w->r, 3))
-		length += random_below(w->r, 40) - 20;
-	put32(w, 0x60000000U | ((uint32_t)random_next(w->r) & 0xfffffff));
-	if (random_percent(w->r, 1))
-		w->bytes[w->at - 4] = (uint8_t)random_next(w->r);
-	put16(w, length);
-	put8(w, proto_said(w->r, flow->proto));
-	put8(w, hops(w->r));
-	put_bytes(w, flow->source.bytes, 16);
-	put_bytes(w, flow->destination.bytes, 16);
+	write8(w, w->bytes[next_at]);
+	w->bytes[next_at] = type;
+	if (type == PROTO_FRAGMENT) {
+		write8(w, 0);
+		write16(w, random_percent(w->r, 70) ? 0 : (uint32_t)random_next(w->r));
+		write32(w, (uint32_t)random_next(w->r));
+		return begin;
+	}
+	/* At times it says that it is longer than it is. */
+	if (words > 2 && random_percent(w->r, 50)) {
+		write8(w, words);
+		words = 0;
+	} else {
+		write8(w, type == PROTO_AUTH ? (words + 1U) * 2 - 2 : words);
+		words &= 15;
+	}
+	write8(w, 0);
+	write8(w, random_percent(w->r, 90) ? 0 : 1);
+	write_noise(w, 4 + 8U * words);
+	return begin;
 }
 
-static void put_ethernet(struct writer *w, bool six)
+void generate_extensions(struct writer *w, uint32_t next_at, uint32_t count)
+{
+	static const uint8_t types[] = {0, 60, 60, 43, 51, 44};
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t type = i ? RANDOM_OF(w->r, types) : 0;
+
+		if ((i && !type && random_percent(w->r, 90)) || (!i && random_percent(w->r, 50)))
+			type = PROTO_OPTIONS;
+		next_at = write_extension(w, next_at, type);
+	}
+}
+
+static void write_fragment_header(struct writer *w, uint32_t next_at, const struct piece *piece)
+{
+	write8(w, w->bytes[next_at]);
+	w->bytes[next_at] = PROTO_FRAGMENT;
+	write8(w, 0);
+	write16(w, piece->offset << 3 | piece->more);
+	write32(w, piece->number);
+}
+
+/* `transport`: to follow, of `size`. */
+static void write_ipv6(struct writer *w, const struct model_flow *flow, uint32_t proto,
+		       uint32_t size, const struct piece *piece)
+{
+	uint32_t begin = w->at, chain = random_percent(w->r, 90) ? 0 : random_below(w->r, 8);
+	uint32_t next_at = begin + 6;
+
+	write32(w, 0x60000000U | ((uint32_t)random_next(w->r) & 0xfffffff));
+	if (random_percent(w->r, 1))
+		w->bytes[begin] = (uint8_t)random_next(w->r);
+	write16(w, 0);
+	write8(w, proto_said(w->r, proto));
+	write8(w, hops(w->r));
+	write_bytes(w, flow->source.bytes, 16);
+	write_bytes(w, flow->destination.bytes, 16);
+	/* Of a chain each new header is put in front of the transport, behind the others. */
+	for (uint32_t i = 0; i < chain; i++) {
+		uint32_t at = w->at;
+
+		generate_extensions(w, next_at, 1);
+		next_at = at;
+	}
+	if (piece->part)
+		write_fragment_header(w, next_at, piece);
+	put16(w->bytes + begin + 4, length_said(w->r, w->at - begin - IPV6_HEADER + size));
+}
+
+static void write_link(struct writer *w, bool six)
 {
 	static const uint16_t others[] = {0x0806, 0x8100, 0x88a8, 0x0800, 0x86dd, 0x8847, 0x05dc};
+	static const uint8_t counts[] = {1, 1, 1, 2, 2, 3};
+	uint32_t tags = random_percent(w->r, 92) ? 0 : RANDOM_OF(w->r, counts);
 
-	put_noise(w, 12);
+	write_noise(w, 12);
+	if (random_percent(w->r, 95))
+		w->bytes[w->at - 12] &= 0xfe; /* to one host */
+	while (tags--) {
+		write16(w, random_percent(w->r, 70) ? 0x8100 : 0x88a8);
+		write16(w, (uint32_t)random_next(w->r));
+	}
 	if (random_percent(w->r, 97))
-		put16(w, six ? 0x86dd : 0x0800);
+		write16(w, six ? 0x86dd : 0x0800);
 	else
-		put16(w, random_percent(w->r, 80) ? RANDOM_OF(w->r, others)
-						  : (uint32_t)random_next(w->r));
+		write16(w, random_percent(w->r, 80) ? RANDOM_OF(w->r, others)
+						    : (uint32_t)random_next(w->r));
 }
 
 void generate_frame(struct random *r, const struct model_config *config, const struct crowd *crowd,
 		    const struct model_memory *memory, struct model_frame *frame)
 {
-	static const uint32_t room[] = {4, 176, 180, 196, 200, 212};
+	static const uint32_t room[] = {4, 168, 172, 176, 180, 188, 196, 200, 212};
 	uint8_t transport[MODEL_FRAME];
 	struct writer inner = {r, transport, 0}, w = {r, frame->bytes, 0};
-	uint32_t sequence, options = random_percent(r, 94) ? 0 : random_below(r, 11);
+	struct piece piece = piece_choose(r, crowd);
+	uint32_t sequence, proto, ip;
 	struct model_flow flow = flow_choose(r, config, crowd, memory, &sequence);
+	bool six = flow.destination.family == 6;
 
 	flow_miss(r, &flow);
-	put_transport(&inner, &flow, sequence);
-	put_ethernet(&w, flow.destination.family == 6);
-	if (flow.destination.family == 6)
-		put_ipv6(&w, &flow, inner.at);
+	proto = generate_transport(&inner, &flow, sequence);
+	piece_cut(r, &piece, &inner);
+	write_link(&w, six);
+	ip = w.at;
+	if (six)
+		write_ipv6(&w, &flow, proto, inner.at, &piece);
 	else
-		put_ipv4(&w, &flow, inner.at, options);
-	put_bytes(&w, transport, inner.at);
+		write_ipv4(&w, &flow, proto, inner.at, &piece);
+	write_bytes(&w, transport, inner.at);
+	generate_checksum(r, w.bytes + ip, six, proto, w.bytes + w.at - inner.at, inner.at);
 	if (random_percent(r, 10))
-		put_noise(&w, random_below(r, 48));
-	frame->size = w.at;
+		write_noise(&w, random_below(r, 48));
+	frame->size = w.at < MACHINE_FRAME_MAX ? w.at : MACHINE_FRAME_MAX;
 	frame->ifindex = MACHINE_NEAR;
 	frame->metadata = random_percent(r, 98) ? 0 : RANDOM_OF(r, room);
+	frame->untold = random_percent(r, 3);
 	if (random_percent(r, 15))
 		mutate(r, frame);
 }

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "generate.h"
-
-enum { PROTO_TCP = 6, PROTO_UDP = 17 };
+#include "model_bytes.h"
 
 void generate_crowd(struct random *r, struct crowd *crowd)
 {
@@ -24,6 +23,7 @@ void generate_crowd(struct random *r, struct crowd *crowd)
 	for (int i = 0; i < GENERATE_PORTS; i++) {
 		crowd->ports[i] = (uint16_t)random_next(r);
 		crowd->sequences[i] = (uint32_t)random_next(r);
+		crowd->numbers[i] = (uint32_t)random_next(r);
 	}
 }
 
@@ -211,7 +211,10 @@ static void client_add(struct random *r, const struct model_config *config,
 	client.fallback_incarnation = (uint16_t)config->backends[client.fallback].incarnation;
 	if (random_percent(r, 10))
 		client.owner_incarnation--;
-	if (random_percent(r, 10))
+	/* Of a settled pair both are one and the same. */
+	if (!client.changed)
+		client.fallback_incarnation = client.owner_incarnation;
+	else if (random_percent(r, 10))
 		client.fallback_incarnation--;
 	client.network = model_network(
 		pool, &crowd->clients[random_below(r, 2)][random_below(r, GENERATE_CLIENTS)]);
@@ -227,6 +230,31 @@ static void client_add(struct random *r, const struct model_config *config,
 	}
 }
 
+/* ---- fragments ---- */
+
+static void fragment_add(struct random *r, const struct model_config *config,
+			 const struct crowd *crowd, uint32_t now, struct model_memory *memory)
+{
+	struct model_fragment fragment = {.there = true,
+					  .identification = RANDOM_OF(r, crowd->numbers),
+					  .seen = tick_before(r, now),
+					  .sequence = RANDOM_OF(r, crowd->sequences),
+					  .flow = generate_flow(r, config, crowd)};
+
+	if (fragment.flow.source.family == 4)
+		fragment.identification &= 0xffff;
+	for (int i = 0; i < MODEL_FRAGMENTS; i++) {
+		const struct model_fragment *other = &memory->fragments[i];
+
+		if (!other->there) {
+			memory->fragments[i] = fragment;
+			return;
+		}
+		if (other->identification == fragment.identification)
+			return;
+	}
+}
+
 void generate_memory(struct random *r, const struct model_config *config, const struct crowd *crowd,
 		     uint32_t now, struct model_memory *memory)
 {
@@ -239,6 +267,8 @@ void generate_memory(struct random *r, const struct model_config *config, const 
 		flow_add(r, config, crowd, now, memory);
 	for (uint32_t i = 0; i < count; i++)
 		client_add(r, config, crowd, now, memory);
+	for (uint32_t i = 0; i < count / 3; i++)
+		fragment_add(r, config, crowd, now, memory);
 	for (int p = 1; p < MODEL_POOLS; p++)
 		for (int s = 0; s < MODEL_SLOTS; s++)
 			if (random_percent(r, 50))

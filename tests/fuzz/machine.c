@@ -85,8 +85,20 @@ uint32_t machine_verdict(enum model_verdict verdict)
 	return numbers[verdict];
 }
 
-void machine_run(struct machine *machine, const struct model_frame *frame,
-		 struct machine_answer *answer)
+/* The time is one to come, so that none is added for what passes. */
+void machine_errors_left(struct machine *machine, uint32_t tokens)
+{
+	static struct lb_bucket each[CPUS_MAX];
+	const uint32_t zero = 0;
+
+	for (int i = 0; i < CPUS_MAX; i++)
+		each[i] = (struct lb_bucket){.filled_ns = 1ULL << 62, .tokens = tokens};
+	if (bpf_map_update_elem(machine->dp->fds[MAP_error_bucket], &zero, each, BPF_ANY))
+		err(1, "writing the share of ICMP errors");
+}
+
+static void frame_run(struct machine *machine, const struct model_frame *frame,
+		      struct machine_answer *answer)
 {
 	static uint8_t bytes[MODEL_FRAME + 256];
 	uint32_t size = frame->size + frame->metadata;
@@ -111,6 +123,16 @@ void machine_run(struct machine *machine, const struct model_frame *frame,
 		answer->size -= frame->metadata;
 		memmove(answer->bytes, answer->bytes + frame->metadata, answer->size);
 	}
+}
+
+void machine_run(struct machine *machine, const struct model_frame *frame,
+		 struct machine_answer *answer)
+{
+	if (frame->untold)
+		machine_errors_left(machine, 0);
+	frame_run(machine, frame, answer);
+	if (frame->untold)
+		machine_errors_left(machine, LB_ERRORS_BURST);
 }
 
 void machine_explain(struct machine *machine, const struct model_frame *frame,

@@ -51,6 +51,9 @@ uint32_t machine_tick(void);
 /* Verdict as the program numbers it. */
 uint32_t machine_verdict(enum model_verdict verdict);
 
+/* How many ICMP errors may be sent, until the next call. */
+void machine_errors_left(struct machine *machine, uint32_t tokens);
+
 void machine_run(struct machine *machine, const struct model_frame *frame,
 		 struct machine_answer *answer);
 /* The read-only copy of the program. `frame` is without metadata. */
@@ -78,6 +81,8 @@ bool machine_entry(struct machine *machine, bool birth, const struct model_flow 
 		   struct model_entry *out);
 bool machine_client(struct machine *machine, uint32_t pool, const struct model_address *network,
 		    struct model_client *out);
+bool machine_fragment(struct machine *machine, const struct model_fragment *of,
+		      struct model_fragment *out);
 struct model_times machine_times(struct machine *machine, uint32_t pool, uint32_t slot);
 /* Whether the program's own count of entries is that. */
 bool machine_usage_is(struct machine *machine, const uint32_t count[MODEL_QUOTAS]);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* machine_config: see machine.h. The model's configuration, as the maps hold one. */
+#include <arpa/inet.h>
 #include <err.h>
 #include <string.h>
 
 #include "machine.h"
+#include "model_bytes.h"
 
 static void address_put(union lb_addr *out, const struct model_address *address)
 {
@@ -12,10 +14,10 @@ static void address_put(union lb_addr *out, const struct model_address *address)
 
 static uint64_t status_of(const struct model_backend *backend)
 {
-	static const uint32_t ways[MODEL_WAYS] = {[MODEL_NO_WAY] = LB_FORWARD_NONE,
-						  [MODEL_L2] = LB_FORWARD_L2,
-						  [MODEL_IPIP4] = LB_FORWARD_IPIP_V4,
-						  [MODEL_IPIP6] = LB_FORWARD_IPIP_V6};
+	static const uint32_t ways[MODEL_WAYS] = {
+		[MODEL_NO_WAY] = LB_FORWARD_NONE,   [MODEL_L2] = LB_FORWARD_L2,
+		[MODEL_IPIP4] = LB_FORWARD_IPIP_V4, [MODEL_IPIP6] = LB_FORWARD_IPIP_V6,
+		[MODEL_GUE4] = LB_FORWARD_GUE_V4,   [MODEL_GUE6] = LB_FORWARD_GUE_V6};
 
 	return LB_STATUS(backend->incarnation, ways[backend->way],
 			 (backend->usable ? LB_BACKEND_USABLE : 0U) |
@@ -29,7 +31,8 @@ static void backend_store(struct lb_backend *out, const struct model_backend *ba
 				   .counter = (uint16_t)index,
 				   .mtu = backend->mtu,
 				   .ifindex = backend->ifindex,
-				   .source_bits = backend->source_bits};
+				   .source_bits = (uint16_t)backend->source_bits,
+				   .port = htons(backend->gue_port)};
 	memcpy(out->destination_mac, backend->next_hop, sizeof(out->destination_mac));
 	memcpy(out->source_mac, backend->egress_mac, sizeof(out->source_mac));
 	address_put(&out->outer_destination, &backend->outer_destination);
@@ -92,6 +95,9 @@ static uint32_t listener_store(struct machine *machine, const struct model_confi
 				    .addr = {.family = listener->vip.family},
 				    .port_first = listener->first,
 				    .port_last = listener->last};
+	struct lb_vip vip = {.tcp_port = htons(model_vip_port(config, &listener->vip, PROTO_TCP)),
+			     .udp_port = htons(model_vip_port(config, &listener->vip, PROTO_UDP)),
+			     .usable = model_vip_usable(config, &listener->vip)};
 	struct port_block blocks[PORT_BLOCKS_MAX];
 	int count = endpoint_blocks(&endpoint, blocks), err = 0;
 	uint32_t widths = 0;
@@ -105,7 +111,7 @@ static uint32_t listener_store(struct machine *machine, const struct model_confi
 		widths |= 1U << blocks[i].bits;
 	}
 	if (there)
-		err |= dataplane_vip_put(machine->dp, &endpoint.addr, &(struct lb_vip){0});
+		err |= dataplane_vip_put(machine->dp, &endpoint.addr, &vip);
 	else
 		dataplane_vip_del(machine->dp, &endpoint.addr);
 	/* A block of two, of a range and of an exact port, is gone the second time. */
@@ -133,4 +139,5 @@ void machine_load(struct machine *machine, const struct model_config *config)
 	}
 	dataplane_control(machine->dp)->port_blocks = widths;
 	machine_store(machine, config);
+	machine_errors_left(machine, LB_ERRORS_BURST);
 }

@@ -13,12 +13,14 @@ union any_key {
 	struct lb_flow_key_v6 flow_v6;
 	struct lb_client_key_v4 client_v4;
 	struct lb_client_key_v6 client_v6;
+	struct lb_fragment_key fragment;
 };
 
 union any_value {
 	struct lb_birth birth;
 	struct lb_flow flow;
 	struct lb_client client;
+	struct lb_fragment fragment;
 };
 
 enum table { BIRTHS, FLOWS, CLIENTS, TABLES };
@@ -188,7 +190,64 @@ static struct model_client client_of(bool six, const union any_key *key,
 					       : (const void *)&key->client_v4.address)};
 }
 
+static void fragment_key(const struct model_fragment *fragment, union any_key *key)
+{
+	const struct model_flow *flow = &fragment->flow;
+	bool six = flow->source.family == 6;
+
+	memset(key, 0, sizeof(*key));
+	memcpy(key->fragment.source.bytes, flow->source.bytes, six ? 16 : 4);
+	memcpy(key->fragment.destination.bytes, flow->destination.bytes, six ? 16 : 4);
+	/* As it stands in the packet, which has 16 bits of it in IPv4. */
+	key->fragment.identification =
+		six ? htonl(fragment->identification) : htons((uint16_t)fragment->identification);
+	key->fragment.proto = six ? 0 : flow->proto;
+	key->fragment.family = flow->source.family;
+}
+
+static struct model_fragment fragment_of(const union any_key *key, const struct lb_fragment *value)
+{
+	bool six = key->fragment.family == 6;
+
+	return (struct model_fragment){
+		.there = true,
+		.identification = six ? ntohl(key->fragment.identification)
+				      : ntohs((uint16_t)key->fragment.identification),
+		.seen = value->seen,
+		.sequence = value->sequence,
+		.flow = {.source = address_of(six, key->fragment.source.bytes),
+			 .destination = address_of(six, key->fragment.destination.bytes),
+			 .source_port = ntohs(value->source_port),
+			 .destination_port = ntohs(value->destination_port),
+			 .proto = value->proto}};
+}
+
 /* ---- to the maps ---- */
+
+static void fragments_clear(struct machine *machine)
+{
+	int map = machine->dp->fds[MAP_fragments];
+	union any_key key;
+
+	while (!bpf_map_get_next_key(map, NULL, &key))
+		if (bpf_map_delete_elem(map, &key))
+			err(1, "emptying the table of fragments");
+}
+
+static void fragment_put(struct machine *machine, const struct model_fragment *fragment)
+{
+	const struct model_flow *flow = &fragment->flow;
+	struct lb_fragment value = {.seen = fragment->seen,
+				    .sequence = fragment->sequence,
+				    .source_port = htons(flow->source_port),
+				    .destination_port = htons(flow->destination_port),
+				    .proto = flow->proto};
+	union any_key key;
+
+	fragment_key(fragment, &key);
+	if (bpf_map_update_elem(machine->dp->fds[MAP_fragments], &key, &value, BPF_ANY))
+		err(1, "making a fragment's entry");
+}
 
 static void tables_clear(struct machine *machine)
 {
@@ -244,6 +303,10 @@ void machine_remember(struct machine *machine, const struct model_memory *memory
 			put(machine, CLIENTS, client_key(client->pool, &client->network, &key),
 			    &key, &value);
 	}
+	fragments_clear(machine);
+	for (int i = 0; i < MODEL_FRAGMENTS; i++)
+		if (memory->fragments[i].there)
+			fragment_put(machine, &memory->fragments[i]);
 	for (int p = 0; p < MODEL_POOLS; p++)
 		for (int s = 0; s < MODEL_SLOTS; s++)
 			times[p * MODEL_SLOTS + s] = times_value(&memory->times[p][s]);
@@ -275,6 +338,19 @@ bool machine_client(struct machine *machine, uint32_t pool, const struct model_a
 	if (bpf_map_lookup_elem(map_of(machine, CLIENTS, six), &key, &value))
 		return false;
 	*out = client_of(six, &key, &value);
+	return true;
+}
+
+bool machine_fragment(struct machine *machine, const struct model_fragment *of,
+		      struct model_fragment *out)
+{
+	struct lb_fragment value;
+	union any_key key;
+
+	fragment_key(of, &key);
+	if (bpf_map_lookup_elem(machine->dp->fds[MAP_fragments], &key, &value))
+		return false;
+	*out = fragment_of(&key, &value);
 	return true;
 }
 
@@ -322,6 +398,22 @@ static void recall_table(struct machine *machine, enum table table, bool six,
 	}
 }
 
+static void recall_fragments(struct machine *machine, struct model_memory *memory)
+{
+	int map = machine->dp->fds[MAP_fragments], count = 0;
+	union any_key key, *last = NULL;
+	struct lb_fragment value;
+
+	while (!bpf_map_get_next_key(map, last, &key)) {
+		if (bpf_map_lookup_elem(map, &key, &value))
+			err(1, "reading the table of fragments");
+		if (count == MODEL_FRAGMENTS)
+			errx(1, "more fragments than were sent");
+		memory->fragments[count++] = fragment_of(&key, &value);
+		last = &key;
+	}
+}
+
 void machine_recall(struct machine *machine, struct model_memory *memory)
 {
 	int count[TABLES] = {0};
@@ -330,6 +422,7 @@ void machine_recall(struct machine *machine, struct model_memory *memory)
 	for (int t = 0; t < TABLES; t++)
 		for (int six = 0; six < 2; six++)
 			recall_table(machine, t, six, memory, count);
+	recall_fragments(machine, memory);
 	for (uint32_t p = 0; p < MODEL_POOLS; p++)
 		for (uint32_t s = 0; s < MODEL_SLOTS; s++)
 			memory->times[p][s] = machine_times(machine, p, s);

@@ -17,6 +17,12 @@ const char *model_verdict_name(enum model_verdict verdict)
 	return verdict < MODEL_VERDICT_COUNT ? names[verdict] : "unknown";
 }
 
+bool model_answers(enum model_verdict verdict)
+{
+	return verdict == MODEL_answered_echo || verdict == MODEL_refused_ttl ||
+	       verdict == MODEL_refused_too_big;
+}
+
 bool model_drops(enum model_verdict verdict)
 {
 	return !strncmp(model_verdict_name(verdict), "drop_", 5);
@@ -65,6 +71,20 @@ static uint32_t slot_of(const struct model_config *config, const struct model_po
 	return (uint32_t)(((uint64_t)hash * pool->table_size) >> 32);
 }
 
+/* "ICMP errors: as the quoted flow's non-SYN packet, entries read only." */
+static enum model_verdict peek(struct model_pick *pick)
+{
+	static struct model_memory copy;
+	enum model_verdict verdict;
+
+	copy = *pick->memory;
+	pick->memory = &copy;
+	verdict = model_pick(pick);
+	pick->answer->new_flow = false;
+	memset(pick->answer->notes, 0, sizeof(pick->answer->notes));
+	return verdict;
+}
+
 static enum model_verdict choose(const struct model_config *config, struct model_memory *memory,
 				 const struct model_packet *packet, uint32_t now, uint32_t *entropy,
 				 struct model_answer *answer)
@@ -82,7 +102,7 @@ static enum model_verdict choose(const struct model_config *config, struct model
 	pick.slot_index = slot_of(config, pick.pool, packet, entropy);
 	pick.slot = pick.pool->slots[pick.slot_index];
 	answer->slot = pick.slot_index;
-	return model_pick(&pick);
+	return packet->quoted ? peek(&pick) : model_pick(&pick);
 }
 
 static enum model_verdict judge(const struct model_config *config, struct model_memory *memory,
@@ -94,6 +114,10 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 	enum model_verdict verdict = model_parse(frame->bytes, frame->size, &packet);
 	uint32_t entropy;
 
+	if (verdict == MODEL_pass_icmp)
+		verdict = model_icmp(config, &packet, answer);
+	else if (verdict == MODEL_GOES_ON && packet.part != MODEL_WHOLE)
+		verdict = model_fragment_follow(config, memory, &packet, now);
 	/* What has no flow is ours to judge only if it is for us. */
 	if (verdict != MODEL_GOES_ON)
 		return !packet.family || model_is_vip(config, &packet.flow.destination)
@@ -104,6 +128,7 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 		return MODEL_pass_no_service;
 	answer->pool = config->service_pools[answer->service];
 	answer->flow = packet.flow;
+	answer->quoted = packet.quoted;
 	answer->l3_size = packet.l3_size;
 	verdict = choose(config, memory, &packet, now, &entropy, answer);
 	answer->new_flow |= packet.syn;
@@ -111,7 +136,10 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 		return verdict;
 	backend = &config->backends[answer->backend];
 	answer->redirected = backend->ifindex != frame->ifindex;
-	return model_forward(backend, &packet, frame, entropy, answer);
+	verdict = model_forward(backend, &packet, frame, entropy, answer);
+	return verdict == MODEL_drop_ttl || verdict == MODEL_drop_too_big
+		       ? model_refuse(&packet, frame, verdict, model_fits(backend), answer)
+		       : verdict;
 }
 
 void model_run(const struct model_config *config, struct model_memory *memory,

@@ -15,6 +15,7 @@
  *   model_client.c   clients' records in them
  *   model_table.c    entries: found, judged, written
  *   model_forward.c  the bytes that leave
+ *   model_fragment.c, model_icmp.c, model_answer.c   what is no common packet
  */
 #ifndef FUZZ_MODEL_H
 #define FUZZ_MODEL_H
@@ -31,6 +32,7 @@ enum {
 	MODEL_SLOTS = 64,   /* of a pool, at most */
 	MODEL_ENTRIES = 96, /* of births, and of flows */
 	MODEL_CLIENTS = 64,
+	MODEL_FRAGMENTS = 256,
 	MODEL_FRAME = 4096,
 	MODEL_SEED = 16,
 };
@@ -49,7 +51,15 @@ enum {
 	X(drop_ttl)                                                                                \
 	X(drop_too_big)                                                                            \
 	X(drop_no_room)                                                                            \
-	X(drop_internal)
+	X(drop_internal)                                                                           \
+	X(drop_bad_fragment)                                                                       \
+	X(drop_extension)                                                                          \
+	X(answered_echo)                                                                           \
+	X(refused_ttl)                                                                             \
+	X(refused_too_big)                                                                         \
+	X(drop_untold)                                                                             \
+	X(drop_echo)                                                                               \
+	X(drop_quote)
 
 enum model_verdict {
 	MODEL_GOES_ON, /* no end yet */
@@ -66,7 +76,15 @@ struct model_address {
 	uint8_t bytes[16]; /* as in the packet; IPv4: the first four, the rest zero */
 };
 
-enum model_way { MODEL_NO_WAY, MODEL_L2, MODEL_IPIP4, MODEL_IPIP6, MODEL_WAYS };
+enum model_way {
+	MODEL_NO_WAY,
+	MODEL_L2,
+	MODEL_IPIP4,
+	MODEL_IPIP6,
+	MODEL_GUE4,
+	MODEL_GUE6,
+	MODEL_WAYS
+};
 
 struct model_backend {
 	bool usable;        /* may be given packets */
@@ -77,6 +95,7 @@ struct model_backend {
 	uint32_t incarnation;
 	uint32_t ifindex;
 	uint32_t source_bits; /* low bits of the outer source that vary by flow */
+	uint16_t gue_port;    /* of the outer UDP header */
 	struct model_address outer_source, outer_destination;
 };
 
@@ -87,6 +106,7 @@ struct model_slot {
 
 struct model_pool {
 	uint32_t table_size; /* 0: it has none yet */
+	bool usable;         /* some backend of it is */
 	bool by_source;
 	bool track_always;
 	uint8_t prefix_v4, prefix_v6;              /* of the source */
@@ -163,11 +183,21 @@ enum model_note {
 	MODEL_NOTES
 };
 
+/* What the first fragment of a packet left for the others. */
+struct model_fragment {
+	bool there;
+	uint32_t identification;
+	uint32_t seen;
+	uint32_t sequence;
+	struct model_flow flow;
+};
+
 struct model_memory {
 	struct model_entry births[MODEL_ENTRIES];
 	struct model_entry flows[MODEL_ENTRIES];
 	struct model_client clients[MODEL_CLIENTS];
 	struct model_times times[MODEL_POOLS][MODEL_SLOTS];
+	struct model_fragment fragments[MODEL_FRAGMENTS];
 };
 
 /* What the quotas are about. */
@@ -187,6 +217,7 @@ enum model_quota {
 struct model_frame {
 	uint32_t metadata; /* bytes that it takes from the room before the frame */
 	uint32_t ifindex;  /* where it came in */
+	bool untold;       /* so many ICMP errors were just sent that no more may be */
 	uint32_t size;
 	uint8_t bytes[MODEL_FRAME];
 };
@@ -207,6 +238,8 @@ struct model_answer {
 	enum model_decided_by decided_by;
 	uint32_t l3_size; /* of the packet as it came */
 	bool new_flow;
+	bool quoted;     /* an ICMP error that speaks of the flow: which way led to the backend is
+			    not said of one */
 	bool redirected; /* it leaves by another interface than it came by */
 	bool notes[MODEL_NOTES];
 	uint32_t size; /* what leaves, or goes to the kernel; unless dropped */
@@ -217,6 +250,8 @@ struct model_answer {
 
 const char *model_verdict_name(enum model_verdict verdict);
 bool model_drops(enum model_verdict verdict);
+/* Whether what leaves is the balancer's own answer. */
+bool model_answers(enum model_verdict verdict);
 
 /* Judges `frame` at tick `now`; `memory` becomes what it is afterwards. */
 void model_run(const struct model_config *config, struct model_memory *memory,
@@ -224,16 +259,23 @@ void model_run(const struct model_config *config, struct model_memory *memory,
 
 /* ---- between the parts ---- */
 
+enum model_part { MODEL_WHOLE, MODEL_FIRST, MODEL_LATER };
+
 /* What the bytes say. */
 struct model_packet {
 	uint8_t family; /* 0: no destination is known */
 	struct model_flow flow;
 	uint32_t l3_offset, l3_size;
+	uint32_t l4_offset;      /* behind options and extension headers */
+	uint32_t identification; /* of a fragment */
+	uint8_t part;            /* enum model_part */
 	uint8_t traffic_class;
 	uint32_t sequence;
 	bool syn;     /* SYN without ACK */
 	bool closing; /* FIN or RST */
 	bool reset;
+	bool quoted;         /* an ICMP error that speaks of the flow */
+	bool sequence_known; /* of that: it tells where the flow is */
 };
 
 /* The choice of a backend, as it is being made. */
@@ -254,6 +296,9 @@ struct model_pick {
 	struct model_answer *answer;
 };
 
+/* Of IPv6: whether the number is that of an extension header, and the size of the one at `at`. */
+bool model_is_extension(uint32_t proto);
+uint32_t model_extension_size(uint32_t proto, const uint8_t *at);
 enum model_verdict model_parse(const uint8_t *bytes, uint32_t size, struct model_packet *packet);
 bool model_is_vip(const struct model_config *config, const struct model_address *address);
 /* The service for the flow, or 0. */
@@ -263,6 +308,25 @@ uint32_t model_hash_flow(const uint8_t seed[MODEL_SEED], const struct model_flow
 uint32_t model_hash_client(const uint8_t seed[MODEL_SEED], const struct model_address *network);
 /* What varies by flow, from the hash that chose the slot. */
 uint32_t model_entropy(const struct model_pool *pool, uint32_t hash, const struct model_flow *flow);
+
+/* Makes a fragment one of its flow's packets. */
+enum model_verdict model_fragment_follow(const struct model_config *config,
+					 struct model_memory *memory, struct model_packet *packet,
+					 uint32_t now);
+/* Of ICMP: answered, or the flow that an error speaks of, or the end. */
+enum model_verdict model_icmp(const struct model_config *config, struct model_packet *packet,
+			      struct model_answer *answer);
+/* What the program is told of a VIP: see model_fragment.c and model_icmp.c. */
+uint16_t model_vip_port(const struct model_config *config, const struct model_address *vip,
+			uint8_t proto);
+bool model_vip_usable(const struct model_config *config, const struct model_address *vip);
+/* Whether the frame's sender may be answered at all. */
+bool model_answerable(const uint8_t *frame, const struct model_packet *packet);
+/* The largest packet that fits the way to the backend; 0: not known. */
+uint32_t model_fits(const struct model_backend *backend);
+enum model_verdict model_refuse(const struct model_packet *packet, const struct model_frame *frame,
+				enum model_verdict verdict, uint32_t fits,
+				struct model_answer *answer);
 
 enum model_verdict model_pick(struct model_pick *pick);
 /* Judges by the client's record where there is one, or makes it. */

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "model.h"
-
-enum { PROTO_UDP = 17 };
+#include "model_bytes.h"
 
 struct model_address model_network(const struct model_pool *pool,
 				   const struct model_address *address)
@@ -174,7 +173,7 @@ static void follow(struct model_pick *pick, struct model_client *client, bool ne
 void model_pick_client(struct model_pick *pick)
 {
 	const struct model_packet *packet = pick->packet;
-	bool opens = packet->syn || packet->flow.proto == PROTO_UDP;
+	bool opens = packet->syn || (packet->flow.proto == PROTO_UDP && !packet->quoted);
 	struct model_address network = model_network(pick->pool, &packet->flow.source);
 	struct model_client *client = find(pick, &network);
 

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "model.h"
+#include "model_bytes.h"
 
-enum { PROTO_TCP = 6, PROTO_UDP = 17, SEQUENCE_WINDOW = 1 << 17 };
+enum { SEQUENCE_WINDOW = 1 << 17 };
 
 /* What is known of the packet's flow. */
 struct known {
@@ -179,6 +180,12 @@ static enum model_verdict pick_flow(struct model_pick *pick, const struct known 
 	return go_entry(pick, known->flow);
 }
 
+static bool belongs(const struct model_packet *packet, const struct model_entry *birth)
+{
+	return (!packet->quoted || packet->sequence_known) &&
+	       packet->sequence - birth->sequence <= SEQUENCE_WINDOW;
+}
+
 static enum model_verdict pick_established(struct model_pick *pick, const struct known *known)
 {
 	const struct model_packet *packet = pick->packet;
@@ -186,8 +193,7 @@ static enum model_verdict pick_established(struct model_pick *pick, const struct
 
 	/* "1. A live birth that is confirmed, or becomes so because the packet's sequence number
 	 * lies within 2^17 after the initial one." */
-	if (known->birth &&
-	    (known->confirmed || packet->sequence - known->birth->sequence <= SEQUENCE_WINDOW))
+	if (known->birth && (known->confirmed || belongs(packet, known->birth)))
 		return pick_birth(pick, known);
 	/* A challenge ACK's reset (RFC 5961, section 4.2) goes where the SYN went. */
 	if (known->birth && packet->reset)
@@ -238,7 +244,8 @@ static enum model_verdict pick_datagram(struct model_pick *pick, const struct kn
 		go_fallback(pick);
 	else if (go_owner(pick) != MODEL_GOES_ON)
 		return MODEL_drop_no_backend;
-	if (birth_make(pick, known, pick->answer->backend))
+	/* What speaks of a flow needs no room. */
+	if (pick->packet->quoted || birth_make(pick, known, pick->answer->backend))
 		return MODEL_GOES_ON;
 	/* "None can be written: the fallback if usable, noting `full`." */
 	if (fallback_usable(pick)) {
@@ -283,7 +290,8 @@ enum model_verdict model_pick(struct model_pick *pick)
 		model_pick_client(pick);
 	/* The flows that a draining backend has left of its clients are counted. */
 	if (pick->by_client && !pick->changed && pick->packet->flow.proto == PROTO_TCP &&
-	    !pick->packet->syn && model_usable(pick->config, pick->owner) &&
+	    !pick->packet->syn && !pick->packet->quoted &&
+	    model_usable(pick->config, pick->owner) &&
 	    !pick->config->backends[pick->owner].takes_clients)
 		always = true;
 	if (pick->changed || always)

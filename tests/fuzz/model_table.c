@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "model.h"
-
-enum { PROTO_UDP = 17 };
+#include "model_bytes.h"
 
 static bool same_address(const struct model_address *a, const struct model_address *b)
 {

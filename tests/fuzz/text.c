@@ -52,16 +52,22 @@ static const struct field backend_fields[] = {FIELD(model_backend, usable, FLAG)
 					      FIELD(model_backend, incarnation, NUMBER32),
 					      FIELD(model_backend, ifindex, NUMBER32),
 					      FIELD(model_backend, source_bits, NUMBER32),
+					      FIELD(model_backend, gue_port, NUMBER16),
 					      FIELD(model_backend, outer_source, ADDRESS),
 					      FIELD(model_backend, outer_destination, ADDRESS),
 					      LAST};
 
-static const struct field pool_fields[] = {
-	FIELD(model_pool, table_size, NUMBER32),     FIELD(model_pool, by_source, FLAG),
-	FIELD(model_pool, track_always, FLAG),       FIELD(model_pool, prefix_v4, NUMBER8),
-	FIELD(model_pool, prefix_v6, NUMBER8),       FIELD(model_pool, idle_tcp, NUMBER32),
-	FIELD(model_pool, idle_udp, NUMBER32),       FIELD(model_pool, idle_closing, NUMBER32),
-	FIELD(model_pool, client_timeout, NUMBER32), LAST};
+static const struct field pool_fields[] = {FIELD(model_pool, table_size, NUMBER32),
+					   FIELD(model_pool, usable, FLAG),
+					   FIELD(model_pool, by_source, FLAG),
+					   FIELD(model_pool, track_always, FLAG),
+					   FIELD(model_pool, prefix_v4, NUMBER8),
+					   FIELD(model_pool, prefix_v6, NUMBER8),
+					   FIELD(model_pool, idle_tcp, NUMBER32),
+					   FIELD(model_pool, idle_udp, NUMBER32),
+					   FIELD(model_pool, idle_closing, NUMBER32),
+					   FIELD(model_pool, client_timeout, NUMBER32),
+					   LAST};
 
 static const struct field slot_fields[] = {FIELD(model_slot, owner, NUMBER32),
 					   FIELD(model_slot, fallback, NUMBER32),
@@ -108,12 +114,25 @@ static const struct field client_fields[] = {FIELD(model_client, there, FLAG),
 					     FIELD(model_client, network, ADDRESS),
 					     LAST};
 
+static const struct field fragment_fields[] = {
+	FIELD(model_fragment, there, FLAG),
+	FIELD(model_fragment, identification, NUMBER32),
+	FIELD(model_fragment, seen, AGE),
+	FIELD(model_fragment, sequence, NUMBER32),
+	FIELD(model_fragment, flow.source, ADDRESS),
+	FIELD(model_fragment, flow.destination, ADDRESS),
+	FIELD(model_fragment, flow.source_port, NUMBER16),
+	FIELD(model_fragment, flow.destination_port, NUMBER16),
+	FIELD(model_fragment, flow.proto, NUMBER8),
+	LAST};
+
 static const struct field times_fields[] = {
 	FIELD(model_times, since, TIME), FIELD(model_times, used, TIME),
 	FIELD(model_times, full, TIME), FIELD(model_times, kept, TIME), LAST};
 
 static const struct field frame_fields[] = {FIELD(model_frame, metadata, NUMBER32),
-					    FIELD(model_frame, ifindex, NUMBER32), LAST};
+					    FIELD(model_frame, ifindex, NUMBER32),
+					    FIELD(model_frame, untold, FLAG), LAST};
 
 /* What a line may speak of: an array, perhaps within the elements of another one, and its size. */
 struct record {
@@ -157,6 +176,7 @@ static const struct record records[] = {
 	MANY("birth", memory.births, entry_fields, MODEL_ENTRIES),
 	MANY("flow", memory.flows, entry_fields, MODEL_ENTRIES),
 	MANY("client", memory.clients, client_fields, MODEL_CLIENTS),
+	MANY("fragment", memory.fragments, fragment_fields, MODEL_FRAGMENTS),
 	GRID("times", memory.times, , times_fields, MODEL_POOLS, MODEL_SLOTS),
 	ONE("frame", frame, frame_fields),
 };
@@ -303,7 +323,7 @@ static void field_read(const struct reader *reader, const struct field *field, c
 			bad(reader, "not an address", text);
 		return;
 	default:
-		number = (uint32_t)strtol(text, NULL, 10);
+		number = (uint32_t)strtoll(text, NULL, 10);
 		if (field->kind == AGE || field->kind == TIME)
 			number = reader->scenario->now - number;
 		memcpy(at, &number, field_size(field->kind));
