@@ -16,7 +16,7 @@ configuration()
 	cat <<-EOT
 		version: 1
 		global: {hash_seed: 000102030405060708090a0b0c0d0e0f, limits: {flows: 10000, clients: 10000}}
-		defaults: {table_size: 251, check: {type: tcp, interval: 500ms, timeout: 500ms, rise: 1, fall: 1}}
+		defaults: {table_size: 251, check: {type: tcp, interval: 500ms, timeout: 500ms, rise: 1, fall: 1, hold_down: 0s}}
 		pools:
 		- name: web
 		  backends: [{name: v4, address: $(backend_v4 1)}, {name: v6, address: "$(backend_v6 1)"}]

@@ -20,7 +20,7 @@ configuration()
 	cat <<-EOT
 		version: 1
 		global: {limits: {flows: 10000, clients: 10000}}
-		defaults: {table_size: 251, check: {interval: 400ms, timeout: 400ms, rise: 1, fall: 1}}
+		defaults: {table_size: 251, check: {interval: 400ms, timeout: 400ms, rise: 1, fall: 1, hold_down: 0s}}
 		pools:
 		- {name: tcp, check: {type: tcp}, $(backends)}
 		- {name: six, check: {type: tcp}, $(backends)}
