@@ -458,12 +458,15 @@ struct lb_backend {
 /* ---- probes: checks through the tunnel, see bpf/probe.bpf.c ---- */
 
 /*
- * What lbd marks a probe's socket with, and by what the program knows the backend it is for: eight
- * bits that say it is ours, nine that tell instances of one host apart (LB_PROBE_MARK of a hash of
- * theirs), and the backend's index. Taken off before the packet leaves.
+ * What lbd marks a probe's socket with, and by what the program knows what to do: eight bits that
+ * say it is ours, eight that tell instances of one host apart (LB_PROBE_MARK of a hash of theirs),
+ * one for a packet that is to have no outer header, and the backend's index. Taken off before the
+ * packet leaves.
  */
 #define LB_PROBE_MARK_OURS  0x4c000000U /* 'L' */
-#define LB_PROBE_MARK(hash) (LB_PROBE_MARK_OURS | ((hash)&0x1ff) << 15)
+#define LB_PROBE_MARK(hash) (LB_PROBE_MARK_OURS | ((hash)&0xff) << 16)
+#define LB_PROBE_MARK_MASK  0xffff0000U
+#define LB_PROBE_PLAIN      0x8000U
 #define LB_PROBE_INDEX_MASK 0x7fffU
 
 /* What became of a probe's packet. X(name, text): the text goes on from "the probe's packets ". */

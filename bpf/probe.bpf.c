@@ -101,7 +101,7 @@ encapsulate(struct __sk_buff *skb, const struct lb_backend *backend, __u32 outer
 }
 
 static __always_inline enum lb_probe_end probe_send(struct __sk_buff *skb,
-						    const struct lb_backend *backend)
+						    const struct lb_backend *backend, bool plain)
 {
 	if (!backend->ifindex)
 		return LB_PROBE_NO_HOP;
@@ -114,6 +114,8 @@ static __always_inline enum lb_probe_end probe_send(struct __sk_buff *skb,
 						    : sizeof(struct iphdr)) +
 					   sizeof(struct udphdr)))
 		return LB_PROBE_INTERNAL;
+	if (plain)
+		return next_hop_write(skb, backend, skb->protocol);
 	switch (LB_STATUS_FORWARD(backend->status)) {
 	case LB_FORWARD_IPIP_V4:
 		return encapsulate(skb, backend, sizeof(struct iphdr), false);
@@ -137,16 +139,18 @@ int limpet_probe(struct __sk_buff *skb)
 	const struct lb_backend *backend;
 	struct lb_probe *counts;
 	enum lb_probe_end end;
+	bool plain;
 
-	if ((skb->mark & ~LB_PROBE_INDEX_MASK) != probe_mark)
+	if ((skb->mark & LB_PROBE_MARK_MASK) != probe_mark)
 		return TC_ACT_UNSPEC;
 	backend = bpf_map_lookup_elem(&backends, &index);
 	counts = bpf_map_lookup_elem(&probes, &index);
 	if (!backend || !counts)
 		return TC_ACT_SHOT;
 	/* Else the packet would meet this program again on the interface it is sent to. */
+	plain = skb->mark & LB_PROBE_PLAIN;
 	skb->mark = 0;
-	end = probe_send(skb, backend);
+	end = probe_send(skb, backend, plain);
 	if ((__u32)end >= LB_PROBE_END_COUNT)
 		return TC_ACT_SHOT;
 	__sync_fetch_and_add(&counts->ends[end], 1);

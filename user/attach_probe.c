@@ -27,7 +27,7 @@ static struct bpf_tc_hook hook_of(const char *interface)
 static struct bpf_tc_opts opts_of(uint32_t mark)
 {
 	return (struct bpf_tc_opts){
-		.sz = sizeof(struct bpf_tc_opts), .handle = mark >> 15, .priority = PRIORITY};
+		.sz = sizeof(struct bpf_tc_opts), .handle = mark >> 16, .priority = PRIORITY};
 }
 
 static int fault_probe(struct fault *fault, const char *interface, const char *attempt, int error)

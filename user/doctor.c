@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * doctor: see doctor.h. The host's part is done at once; then the backends are asked, some at a
- * time, each by two probes, and judged by what became of both.
+ * time, each in up to three ways, and judged by what became of all.
  */
 #include "doctor.h"
 
@@ -17,7 +17,8 @@
 
 enum { ACTIVE_MAX = 64 };
 
-enum way { WAY_TUNNEL, WAY_DIRECT, WAY_COUNT };
+/* See struct doctor_backend. */
+enum way { WAY_TUNNEL, WAY_DIRECT, WAY_PLAIN, WAY_COUNT };
 
 /* One backend under examination. */
 struct patient {
@@ -25,7 +26,7 @@ struct patient {
 	struct doctor_backend facts;
 	const struct check *check; /* of the doctor's list */
 	struct probe_target targets[WAY_COUNT];
-	struct probe_tunnel tunnel;
+	struct probe_tunnel tunnel, plain;
 	uint64_t sent_before;
 	struct prober *probers[WAY_COUNT];
 	unsigned pending; /* probes under way */
@@ -104,40 +105,62 @@ static void patient_look(struct patient *patient)
 	patients_go_on(doctor);
 }
 
-static void on_tunnel(void *context, bool good, const char *reason, uint32_t duration_us)
+static void note(struct patient *patient, struct doctor_probe *probe, bool good, const char *reason)
 {
-	struct patient *patient = context;
-	struct doctor_probe *probe = &patient->facts.tunnel;
-
-	(void)duration_us;
 	probe->ran = true;
 	probe->good = good;
 	snprintf(probe->reason, sizeof(probe->reason), "%.223s", reason);
 	patient_look(patient);
+}
+
+static void on_tunnel(void *context, bool good, const char *reason, uint32_t duration_us)
+{
+	struct patient *patient = context;
+
+	(void)duration_us;
+	note(patient, &patient->facts.tunnel, good, reason);
 }
 
 static void on_direct(void *context, bool good, const char *reason, uint32_t duration_us)
 {
 	struct patient *patient = context;
-	struct doctor_probe *probe = &patient->facts.direct;
 
 	(void)duration_us;
-	probe->ran = true;
-	probe->good = good;
-	snprintf(probe->reason, sizeof(probe->reason), "%.223s", reason);
-	patient_look(patient);
+	note(patient, &patient->facts.direct, good, reason);
+}
+
+static void on_plain(void *context, bool good, const char *reason, uint32_t duration_us)
+{
+	struct patient *patient = context;
+
+	(void)duration_us;
+	note(patient, &patient->facts.plain, good, reason);
+}
+
+/* Behind a gateway a packet to the VIP without an outer header comes back to the balancer. */
+static bool is_asked(const struct patient *patient, enum way way)
+{
+	switch (way) {
+	case WAY_TUNNEL:
+		return patient->facts.vip_well;
+	case WAY_PLAIN:
+		return patient->facts.vip_well && patient->facts.hop.on_link &&
+		       patient->facts.forward != FORWARD_MODE_L2;
+	default:
+		return true;
+	}
 }
 
 static void patient_ask(struct patient *patient)
 {
-	static const probe_result results[] = {on_tunnel, on_direct};
+	static const probe_result results[] = {on_tunnel, on_direct, on_plain};
 	struct doctor *doctor = patient->doctor;
 
-	/* One more, so that it is looked at when both are under way, or neither is. */
+	/* One more, so that it is looked at when all are under way, or none is. */
 	patient->pending = 1;
 	patient->sent_before = patient->tunnel.sent->ends[LB_PROBE_SENT];
 	for (int way = 0; way < WAY_COUNT && patient->facts.hop.resolved; way++) {
-		if (way == WAY_TUNNEL && !patient->facts.vip_well)
+		if (!is_asked(patient, way))
 			continue;
 		patient->probers[way] =
 			prober_once(doctor->probers, patient->check, &patient->targets[way],
@@ -184,12 +207,14 @@ static void target_set(struct patient *patient, enum way way, const struct model
 	struct check_target target;
 
 	asked.check = *patient->check;
-	asked.check.via = way == WAY_TUNNEL ? CHECK_VIA_TUNNEL : CHECK_VIA_DIRECT;
+	asked.check.via = way == WAY_DIRECT ? CHECK_VIA_DIRECT : CHECK_VIA_TUNNEL;
 	target = model_check_target(model, &asked, backend);
 	patient->targets[way] = (struct probe_target){
 		.address = target.address,
 		.port = target.port,
-		.tunnel = target.tunnel ? &patient->tunnel : NULL,
+		.tunnel = !target.tunnel     ? NULL
+			  : way == WAY_PLAIN ? &patient->plain
+					     : &patient->tunnel,
 		.pool = patient->facts.pool,
 		.backend = patient->facts.name,
 	};
@@ -220,8 +245,10 @@ static void patient_init(struct patient *patient, const struct model *model,
 		.ifindex = backend->hop.ifindex,
 		.explain = tunnel_explain,
 	};
-	target_set(patient, WAY_TUNNEL, model, pool, backend);
-	target_set(patient, WAY_DIRECT, model, pool, backend);
+	patient->plain = patient->tunnel;
+	patient->plain.mark |= LB_PROBE_PLAIN;
+	for (int way = 0; way < WAY_COUNT; way++)
+		target_set(patient, way, model, pool, backend);
 	addr_format(&patient->targets[WAY_TUNNEL].address, facts->vip);
 }
 

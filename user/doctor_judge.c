@@ -306,27 +306,43 @@ static void judge_mtu(const struct doctor_backend *backend, const char *object,
 	       backend->egress, needed);
 }
 
+/* It answers directly, and not at the VIP as traffic would reach it. */
+static void judge_tunnel(const struct doctor_backend *backend, const char *object,
+			 struct doctor_findings *out)
+{
+	static const char decap[] = "lbdecap attach IF; sysctl -w net.ipv4.conf.all.rp_filter=0 "
+				    "net.ipv4.conf.IF.rp_filter=0";
+	const struct doctor_probe *plain = &backend->plain;
+	const char *reason = backend->tunnel.reason;
+
+	if (backend->forward == FORWARD_MODE_L2 || (plain->ran && !plain->good))
+		remedy(find(out, DOCTOR_ERROR, "vip_missing", object,
+			    "it answers at its own address, but not at the VIP %s: %s",
+			    backend->vip, reason),
+		       "on it: ip address add %s dev lo", backend->vip);
+	else if (plain->ran)
+		remedy(find(out, DOCTOR_ERROR, "tunnel_dropped", object,
+			    "it has the VIP %s, but drops what comes through the tunnel: %s",
+			    backend->vip, reason),
+		       "on it: %s", decap);
+	else
+		remedy(find(out, DOCTOR_ERROR, "tunnel_dropped", object,
+			    "it answers directly, but not at the VIP %s through the tunnel: %s",
+			    backend->vip, reason),
+		       "on it: ip address add %s dev lo; %s", backend->vip, decap);
+}
+
 static void judge_probes(const struct doctor_backend *backend, const char *object,
 			 struct doctor_findings *out)
 {
 	const struct doctor_probe *tunnel = &backend->tunnel, *direct = &backend->direct;
-	bool l2 = backend->forward == FORWARD_MODE_L2;
 
-	if (tunnel->ran && !tunnel->good && direct->ran && direct->good) {
-		remedy(find(out, DOCTOR_ERROR, l2 ? "vip_missing" : "tunnel_dropped", object,
-			    l2 ? "it answers at its own address, but not at the VIP %s: %s"
-			       : "it answers directly, but not at the VIP %s through the tunnel: "
-				 "%s",
-			    backend->vip, tunnel->reason),
-		       "on it: ip address add %s dev lo%s", backend->vip,
-		       l2 ? ""
-			  : "; lbdecap attach IF; sysctl -w net.ipv4.conf.all.rp_filter=0 "
-			    "net.ipv4.conf.IF.rp_filter=0");
-	} else if (direct->ran && !direct->good && !(tunnel->ran && tunnel->good)) {
+	if (tunnel->ran && !tunnel->good && direct->ran && direct->good)
+		judge_tunnel(backend, object, out);
+	else if (direct->ran && !direct->good && !(tunnel->ran && tunnel->good))
 		remedy(find(out, DOCTOR_ERROR, "no_answer", object, "its check fails%s: %s",
 			    tunnel->ran ? ", directly as well" : "", direct->reason),
 		       "lbctl check now %s/%s", backend->pool, backend->name);
-	}
 }
 
 void doctor_judge_backend(const struct doctor_backend *backend, struct doctor_findings *out)

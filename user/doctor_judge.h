@@ -101,7 +101,9 @@ struct doctor_backend {
 	uint32_t mtu_in;      /* the largest packet that comes from clients: L3 bytes */
 	bool vip_well;        /* see doctor_judge_vip; false without a service, too */
 	char vip[ADDR_TEXT_SIZE];
-	struct doctor_probe tunnel, direct;
+	/* To the VIP through the tunnel, to its own address, and to the VIP by its MAC alone, which
+	 * tells a tunnel that is dropped from a VIP that is missing. */
+	struct doctor_probe tunnel, direct, plain;
 };
 void doctor_judge_backend(const struct doctor_backend *backend, struct doctor_findings *out);
 

@@ -101,6 +101,7 @@ struct next_hop {
 	uint16_t mtu; /* of the route or the interface, L3 bytes */
 	uint8_t source_mac[6];
 	uint8_t destination_mac[6];
+	bool on_link;       /* it is the backend itself, and no gateway */
 	struct addr source; /* the address the kernel would send from */
 	char why[96];       /* where it is not resolved: the cause */
 };

@@ -71,8 +71,8 @@ static int on_report(sd_event_source *source, void *context)
 
 static bool hop_equal(const struct next_hop *a, const struct next_hop *b)
 {
-	return a->resolved == b->resolved && a->ifindex == b->ifindex && a->mtu == b->mtu &&
-	       !memcmp(a->source_mac, b->source_mac, sizeof(a->source_mac)) &&
+	return a->resolved == b->resolved && a->on_link == b->on_link && a->ifindex == b->ifindex &&
+	       a->mtu == b->mtu && !memcmp(a->source_mac, b->source_mac, sizeof(a->source_mac)) &&
 	       !memcmp(a->destination_mac, b->destination_mac, sizeof(a->destination_mac)) &&
 	       addr_equal(&a->source, &b->source) && !strcmp(a->why, b->why);
 }

@@ -67,6 +67,7 @@ void target_evaluate(struct target *target)
 		hop.ifindex = target->link.ifindex;
 		hop.mtu = mtu < UINT16_MAX ? mtu : UINT16_MAX;
 		hop.source = target->route.source;
+		hop.on_link = addr_equal(&target->peer->entry.addr, &target->addr);
 		memcpy(hop.source_mac, target->link.mac, sizeof(hop.source_mac));
 		memcpy(hop.destination_mac, target->peer->verify.mac, sizeof(hop.destination_mac));
 		break;

@@ -38,7 +38,7 @@ static void explain_missed(const struct probe_tunnel *tunnel, const struct addr 
 			 text);
 	else if (!if_indextoname(route.ifindex, name))
 		snprintf(out, PROBE_WHY_SIZE, "interface %u is gone", route.ifindex);
-	else if (!attach_probe_id(name, tunnel->mark & ~LB_PROBE_INDEX_MASK))
+	else if (!attach_probe_id(name, tunnel->mark & LB_PROBE_MARK_MASK))
 		snprintf(out, PROBE_WHY_SIZE,
 			 "packets to %s leave by %s, and the program of probes is not on it "
 			 "(lbload %s)",
