@@ -255,8 +255,7 @@ static void on_moved(void *context, const char *pool_name, const char *name,
 	tell_moved(pool_name, backend, hop);
 	before = backend->hop.resolved;
 	backend->hop = *hop;
-	if (hop->resolved != before)
-		controller_tell_next_hop(controller, pool, backend, before);
+	controller_tell_next_hop(controller, pool, backend, before);
 	news_arrived(controller, true);
 }
 
@@ -465,7 +464,8 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	controller->neighbours = neighbours_create(event, fault);
 	if (!controller->neighbours)
 		goto fail;
-	controller->interfaces = interfaces_create(event, controller->dp, controller->neighbours);
+	controller->interfaces = interfaces_create(event, controller->dp, controller->neighbours,
+						   controller_tell_interface, controller);
 	if (!controller->interfaces) {
 		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
 		goto fail;

@@ -5,6 +5,7 @@
  */
 #include "controller_private.h"
 
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,11 +49,16 @@ void controller_tell_next_hop(struct controller *controller, const struct pool *
 			      const struct backend *backend, bool before)
 {
 	const struct next_hop *hop = &backend->hop;
+	char name[IF_NAMESIZE];
+	json_t *fields = json_pack("{s:s, s:s, s:s, s:s, s:s}", "pool", pool->name, "backend",
+				   backend->name, "from", before ? "resolved" : "unresolved", "to",
+				   hop->resolved ? "resolved" : "unresolved", "reason", hop->why);
 
-	tell(controller, "next_hop",
-	     json_pack("{s:s, s:s, s:s, s:s, s:s}", "pool", pool->name, "backend", backend->name,
-		       "from", before ? "resolved" : "unresolved", "to",
-		       hop->resolved ? "resolved" : "unresolved", "reason", hop->why));
+	if (fields && hop->resolved)
+		json_object_update_new(fields, json_pack("{s:s?, s:i}", "interface",
+							 if_indextoname(hop->ifindex, name), "mtu",
+							 hop->mtu));
+	tell(controller, "next_hop", fields);
 }
 
 void controller_tell_mode(struct controller *controller, const struct pool *pool,
@@ -188,4 +194,21 @@ void controller_tell_attachments(struct controller *controller)
 	free(controller->attachments);
 	controller->attachments = now;
 	controller->attachment_count = (size_t)count;
+}
+
+/* Of those that stay attached. Who came and went, the attachments tell. */
+void controller_tell_interface(void *context, const struct interface_state *before,
+			       const struct interface_state *now)
+{
+	struct controller *controller = context;
+
+	if (!before || !now) {
+		controller_tell_attachments(controller);
+		return;
+	}
+	tell(controller, "interface",
+	     json_pack("{s:s, s:s, s:s, s:s, s:i, s:b}", "interface", now->name, "was",
+		       before->name, "from", interface_condition_name(before->condition), "to",
+		       interface_condition_name(now->condition), "mtu", (int)now->mtu, "attached",
+		       interface_attached(now)));
 }

@@ -22,6 +22,8 @@ enum {
 struct interfaces {
 	struct dataplane *dp;
 	struct neighbours *neighbours;
+	interface_changed changed;
+	void *context;
 	sd_event_source *again;
 	struct interface_state known[INTERFACES_MAX];
 	size_t count;
@@ -147,6 +149,11 @@ static void tell_condition(const struct interface_state *before, const struct in
 	}
 }
 
+static bool differ(const struct interface_state *a, const struct interface_state *b)
+{
+	return strcmp(a->name, b->name) != 0 || a->mtu != b->mtu || a->condition != b->condition;
+}
+
 static void tell(const struct interface_state *before, const struct interface_state *now)
 {
 	if (strcmp(before->name, now->name) != 0)
@@ -190,15 +197,21 @@ static void look(struct interfaces *interfaces)
 		const struct interface_state *before =
 			find(interfaces->known, interfaces->count, now[i].ifindex);
 
+		if (before && !differ(before, &now[i]))
+			continue;
 		if (before)
 			tell(before, &now[i]);
 		else
 			tell_new(&now[i]);
+		if (interfaces->changed)
+			interfaces->changed(interfaces->context, before, &now[i]);
 	}
 	for (size_t i = 0; i < interfaces->count; i++) {
-		if (!find(now, (size_t)count, interfaces->known[i].ifindex))
-			log_info("interface %s: the data plane is detached",
-				 interfaces->known[i].name);
+		if (find(now, (size_t)count, interfaces->known[i].ifindex))
+			continue;
+		log_info("interface %s: the data plane is detached", interfaces->known[i].name);
+		if (interfaces->changed)
+			interfaces->changed(interfaces->context, &interfaces->known[i], NULL);
 	}
 	memcpy(interfaces->known, now, (size_t)count * sizeof(now[0]));
 	interfaces->count = (size_t)count;
@@ -222,7 +235,8 @@ static int on_again(sd_event_source *source, uint64_t due, void *context)
 }
 
 struct interfaces *interfaces_create(sd_event *event, struct dataplane *dp,
-				     struct neighbours *neighbours)
+				     struct neighbours *neighbours, interface_changed changed,
+				     void *context)
 {
 	struct interfaces *interfaces = calloc(1, sizeof(*interfaces));
 
@@ -237,6 +251,8 @@ struct interfaces *interfaces_create(sd_event *event, struct dataplane *dp,
 	}
 	neighbours_on_links(neighbours, on_links, interfaces);
 	look(interfaces);
+	interfaces->changed = changed;
+	interfaces->context = context;
 	return interfaces;
 }
 

@@ -44,10 +44,16 @@ bool interface_attached(const struct interface_state *state);
 
 struct interfaces;
 
-/* Looks at once, and again whenever links change. NULL if out of memory. `dp` and `neighbours` must
- * outlive the result. */
+/* Called for each change after it was logged; `before` NULL: attached since, `now` NULL: detached.
+ */
+typedef void (*interface_changed)(void *context, const struct interface_state *before,
+				  const struct interface_state *now);
+
+/* Looks at once (which is no change), and again whenever links change. NULL if out of memory. `dp`
+ * and `neighbours` must outlive the result. */
 struct interfaces *interfaces_create(sd_event *event, struct dataplane *dp,
-				     struct neighbours *neighbours);
+				     struct neighbours *neighbours, interface_changed changed,
+				     void *context);
 void interfaces_free(struct interfaces *interfaces); /* NULL is fine */
 
 #endif
