@@ -123,6 +123,11 @@ $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/liblimpet.a
 unit: $(UNIT)
 .PHONY: unit
 
+# lbd itself, for tests/netns/leaks.bats.
+$(BUILD)/asan/lbd: $(BUILD)/asan/user/main.o $(BUILD)/asan/liblimpet.a
+	$(SAY) LINK $@
+	$(LINK) $(SANITIZE)
+
 # ---- the rules against a statement of stickiness: random histories, directed ones ----
 
 SIM     = $(addprefix $(BUILD)/tests/sim/,histories clauses)
@@ -142,6 +147,20 @@ sim: $(SIM)
 $(BUILD)/tests/neighbour_watch: $(BUILD)/asan/tests/netns/neighbour_watch.o $(BUILD)/asan/liblimpet.a
 	@mkdir -p $(dir $@)
 	$(LINK) $(SANITIZE)
+
+# ---- lbd killed between two writes (tests/netns/crash.bats) ----
+
+CRASH = $(BUILD)/tests/kill_at.so $(BUILD)/tests/agree
+
+$(BUILD)/tests/kill_at.so: tests/crash/kill_at.c | $(BUILD)/.exists
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(Q)$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -D_GNU_SOURCE -fPIC -shared -o $@ $<
+
+$(BUILD)/tests/agree: $(BUILD)/obj/tests/crash/agree.o $(BUILD)/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
 
 # ---- packet cases, on the real program ----
 

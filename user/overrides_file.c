@@ -154,14 +154,16 @@ static struct overrides *set_aside(const char *path, const char *why, struct fau
 	char aside[PATH_MAX];
 	struct overrides *overrides;
 
+	errno = ENAMETOOLONG;
 	if (snprintf(aside, sizeof(aside), "%s.damaged", path) >= (int)sizeof(aside) ||
-	    rename(path, aside) != 0) {
-		fault_set(fault, FAULT_FAILED, "%s: setting it aside as damaged: %s", path,
-			  strerror(errno));
-		return NULL;
-	}
-	log_err("state %s is damaged (%s): changes made at run time are lost; it is kept as %s",
-		path, why, aside);
+	    rename(path, aside) != 0)
+		log_err("state %s is damaged (%s): changes made at run time are lost, and the "
+			"configuration is used; it could not be renamed to %s: %s",
+			path, why, aside, strerror(errno));
+	else
+		log_err("state %s is damaged (%s): changes made at run time are lost, and the "
+			"configuration is used; it is kept as %s",
+			path, why, aside);
 	overrides = overrides_create();
 	return overrides ? overrides : out_of_memory(fault);
 }
@@ -242,17 +244,33 @@ static int sync_directory(const char *directory)
 	return error;
 }
 
+/* As a whole: a disk that is full takes a part of it first, and says why at the next. */
+static int write_text(int fd, const char *text)
+{
+	size_t size = strlen(text);
+
+	while (size) {
+		ssize_t done = write(fd, text, size);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		text += done;
+		size -= (size_t)done;
+	}
+	return fsync(fd) == 0 ? 0 : -errno;
+}
+
 static int write_file(const char *path, const char *temporary, const char *directory,
-		      const json_t *root)
+		      const char *text)
 {
 	int fd = create_temporary(temporary, directory);
-	int error = 0;
+	int error;
 
 	if (fd < 0)
 		return -errno;
-	errno = EIO;
-	if (json_dumpfd(root, fd, JSON_INDENT(2)) != 0 || fsync(fd) != 0)
-		error = -errno;
+	error = write_text(fd, text);
 	if (close(fd) != 0 && !error)
 		error = -errno;
 	if (!error && rename(temporary, path) != 0)
@@ -261,12 +279,18 @@ static int write_file(const char *path, const char *temporary, const char *direc
 		unlink(temporary);
 		return error;
 	}
-	return sync_directory(directory);
+	/* What is renamed is what the next start reads: it is not to be refused any more. */
+	error = sync_directory(directory);
+	if (error)
+		log_warn("state %s: syncing its directory: %s; if the machine stops now, the last "
+			 "change may be lost",
+			 path, strerror(-error));
+	return 0;
 }
 
 int overrides_save(const struct overrides *overrides, const char *path, struct fault *fault)
 {
-	char temporary[PATH_MAX], parent[PATH_MAX];
+	char temporary[PATH_MAX], parent[PATH_MAX], *text;
 	json_t *items = json_array(), *drains = json_array(), *root;
 	int error;
 
@@ -282,7 +306,9 @@ int overrides_save(const struct overrides *overrides, const char *path, struct f
 		json_array_append_new(drains, drain_json(&overrides->drains[i]));
 	root = json_pack("{s:i, s:o, s:o}", "version", FILE_VERSION, "overrides", items, "drains",
 			 drains);
-	error = root ? write_file(path, temporary, dirname(parent), root) : -ENOMEM;
+	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	error = text ? write_file(path, temporary, dirname(parent), text) : -ENOMEM;
+	free(text);
 	json_decref(root);
 	if (!error)
 		return 0;

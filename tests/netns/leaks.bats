@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# lbd through changes of every kind (see changes.py): no descriptor and no memory is left behind; and
+# under AddressSanitizer nothing leaks. LEAKS=all makes 10,000 of them each (some minutes).
+#
+#   client -- router -- bridge -- balancer (eth0)    VIP 192.0.2.10
+#                          '----- web1 .. web3       without servers
+
+bats_require_minimum_version 1.5.0
+# shellcheck source=tests/netns/topology.bash
+source "$BATS_TEST_DIRNAME/topology.bash"
+
+setup_file()
+{
+	local n
+	make --silent --no-print-directory -C "$ROOT" BUILD="$BUILD" "$BUILD/asan/lbd"
+	lab_open
+	network_add 1
+	balancer_add balancer 1 one 192.0.2.10
+	for n in 1 2 3; do
+		backend_add web$n $n 192.0.2.10
+	done
+	config <<-EOT
+		version: 1
+		global: {limits: {flows: 1000, clients: 1000}}
+		pools:
+		- name: web
+		  forward: l2
+		  table_size: 61
+		  backends:
+		  - {name: web1, address: $(backend_v4 1), weight: 100}
+		  - {name: web2, address: $(backend_v4 2)}
+		services:
+		- {name: http, listen: "tcp://192.0.2.10:80", pool: web}
+	EOT
+	lbload attach eth0 -c "$LAB/$INSTANCE/lbd.yaml" >/dev/null
+}
+
+teardown_file() { lab_close; }
+teardown() { lab_diagnostics; }
+
+# changes [OPTION...]: of lbd as it runs.
+changes()
+{
+	timeout 1800 python3 "$BATS_TEST_DIRNAME/changes.py" --socket "$LAB/$INSTANCE/lbd.sock" \
+		--pid "$(<"$LAB/pid/lbd-$INSTANCE")" --file "$LAB/$INSTANCE/lbd.yaml" \
+		--changes "$([[ ${LEAKS-} == all ]] && echo 10000 || echo 1200)" "$@"
+}
+
+# A page now and then is the allocator's, and what it holds for the next time.
+@test "no descriptor and no memory is left behind by changes" {
+	lbd_start
+	wait_until 30 pools_settled
+	changes --grow 300000
+	lbd_stop
+}
+
+@test "nothing leaks, and the sanitizers have nothing to say" {
+	spawn "lbd-$INSTANCE" "$INSTANCE" env ASAN_OPTIONS=detect_leaks=1 \
+		UBSAN_OPTIONS=print_stacktrace=1 "$BUILD/asan/lbd" -c "$LAB/$INSTANCE/lbd.yaml" \
+		--pin-dir "$LAB/bpf/$INSTANCE" --socket "$LAB/$INSTANCE/lbd.sock" \
+		--state-dir "$LAB/$INSTANCE/state"
+	wait_until 60 lbctl status
+	wait_until 30 pools_settled
+	changes
+	lbd_stop
+	expect "$(grep -cE 'Sanitizer|runtime error' "$LAB/log/lbd-$INSTANCE")" = 0 "reports of sanitizers"
+	grep -q "stopping on Terminated" "$LAB/log/lbd-$INSTANCE"
+}
