@@ -74,7 +74,9 @@ is() { scrape && [[ $(value "$1") == "$2" ]]; }
 
 status_of() { on balancer curl -s -o "$LAB/answer" -w '%{http_code}' --max-time 10 "$@"; }
 
-# datagrams COUNT SIZE [PORT [TTL]]: sends that many with that much data
+# datagrams COUNT SIZE [PORT [TTL]]: sends that many with that much data. Where they are answered it stays
+# for the answers: a client that is gone has its kernel send the VIP an ICMP error for each, which
+# counts as a packet of the service.
 datagrams()
 {
 	on client python3 -c '
@@ -83,7 +85,10 @@ count, size, port, ttl = map(int, sys.argv[1:])
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 out.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
 for _ in range(count):
-    out.sendto(bytes(size), ("192.0.2.10", port))' "$1" "$2" "${3:-53}" "${4:-64}"
+    out.sendto(bytes(size), ("192.0.2.10", port))
+out.settimeout(20)
+for _ in range(count if port == 53 and ttl > 2 else 0):
+    out.recv(2048)' "$1" "$2" "${3:-53}" "${4:-64}"
 }
 
 # reload_as METRICS [WEIGHT]
