@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "../user/attach.h"
+#include "../user/xdp_features.h"
 #include "lbload.h"
-#include "lbload_features.h"
 
 struct mode_result {
 	bool tried;
@@ -80,9 +80,9 @@ static json_t *features_json(const struct probe *probe)
 	if (!probe->features_known)
 		return json_null();
 	list = json_array();
-	for (unsigned bit = 0; lbload_feature_name(bit); bit++)
+	for (unsigned bit = 0; xdp_feature_name(bit); bit++)
 		if (probe->features >> bit & 1)
-			json_array_append_new(list, json_string(lbload_feature_name(bit)));
+			json_array_append_new(list, json_string(xdp_feature_name(bit)));
 	return list;
 }
 
@@ -155,10 +155,10 @@ static void probe_say(const struct loader *loader, const struct probe *probe)
 	const char *single = attach_why_single();
 	char line[256] = "";
 
-	for (unsigned bit = 0; lbload_feature_name(bit); bit++)
+	for (unsigned bit = 0; xdp_feature_name(bit); bit++)
 		if (probe->features >> bit & 1)
 			snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s%s",
-				 line[0] ? ", " : "", lbload_feature_name(bit));
+				 line[0] ? ", " : "", xdp_feature_name(bit));
 	loader_say(loader, "%-12s %s", "interface", probe->interface);
 	loader_say(loader, "%-12s %s", "driver", probe->driver);
 	loader_say(loader, "%-12s %d", "mtu", probe->mtu);
@@ -194,7 +194,7 @@ int lbload_probe(struct loader *loader, struct fault *fault)
 	    loader_permitted("trying XDP modes", fault))
 		return -1;
 	ethtool_read(&probe);
-	probe.features_known = !lbload_features(if_nametoindex(probe.interface), &probe.features);
+	probe.features_known = !xdp_features(if_nametoindex(probe.interface), &probe.features);
 	if (!probe.there.present)
 		modes_try(&probe);
 	if (loader->output == LOADER_JSON)

@@ -220,6 +220,31 @@ static void target_set(struct patient *patient, enum way way, const struct model
 	};
 }
 
+/* What the interface by which its packets leave is to the data plane. The kernel is asked once for
+ * backends that have the one before. */
+static void egress_look(struct patient *patient, const struct patient *before)
+{
+	const struct doctor *doctor = patient->doctor;
+	struct doctor_backend *facts = &patient->facts;
+
+	if (!facts->hop.resolved || !if_indextoname(facts->hop.ifindex, facts->egress))
+		return;
+	for (size_t i = 0; i < doctor->link_count; i++) {
+		const struct doctor_link *link = &doctor->links[i];
+
+		if (link->attachment != DOCTOR_ATTACHED)
+			continue;
+		if (strcmp(link->name, facts->egress) == 0)
+			facts->egress_attached = true;
+		else
+			memcpy(facts->ingress, link->name, sizeof(facts->ingress));
+	}
+	if (before && before->facts.hop.resolved && before->facts.hop.ifindex == facts->hop.ifindex)
+		facts->egress_deaf = before->facts.egress_deaf;
+	else
+		facts->egress_deaf = doctor_interface_deaf(facts->hop.ifindex);
+}
+
 static void patient_init(struct patient *patient, const struct model *model,
 			 const struct pool *pool, const struct backend *backend)
 {
@@ -232,11 +257,6 @@ static void patient_init(struct patient *patient, const struct model *model,
 	facts->address = backend->address;
 	facts->hop = backend->hop;
 	facts->mtu_in = doctor_mtu_in(doctor->links, doctor->link_count);
-	if (backend->hop.resolved && !if_indextoname(backend->hop.ifindex, facts->egress))
-		facts->egress[0] = '\0';
-	for (size_t i = 0; i < doctor->link_count; i++)
-		facts->egress_attached |= doctor->links[i].attachment == DOCTOR_ATTACHED &&
-					  strcmp(doctor->links[i].name, facts->egress) == 0;
 	patient->tunnel = (struct probe_tunnel){
 		.backend = backend->address,
 		.mark = backend->index ? dataplane_probe_mark(doctor->dp) | backend->index : 0,
@@ -301,6 +321,7 @@ static int patients_make(struct doctor *doctor, const struct model *model)
 			patient->doctor = doctor;
 			patient->check = &doctor->checks[p];
 			patient_init(patient, model, pool, pool->backends[b]);
+			egress_look(patient, at ? patient - 1 : NULL);
 			vip_look(patient, at ? patient - 1 : NULL);
 		}
 	}

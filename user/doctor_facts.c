@@ -20,6 +20,7 @@
 #include "neighbour_netlink.h"
 #include "tunnel.h"
 #include "version.h"
+#include "xdp_features.h"
 
 /* ---- the host ---- */
 
@@ -115,6 +116,13 @@ int doctor_links_gather(struct dataplane *dp, struct doctor_link out[INTERFACES_
 	for (int i = 0; i < count; i++)
 		out[i] = link_of(&states[i], dataplane_probe_mark(dp));
 	return count;
+}
+
+bool doctor_interface_deaf(uint32_t ifindex)
+{
+	uint64_t features;
+
+	return xdp_features(ifindex, &features) == 0 && !(features & XDP_FEATURE_REDIRECT_TARGET);
 }
 
 uint32_t doctor_mtu_in(const struct doctor_link *links, size_t count)

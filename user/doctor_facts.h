@@ -19,6 +19,9 @@ int doctor_links_gather(struct dataplane *dp, struct doctor_link out[INTERFACES_
 struct doctor_vip doctor_vip_gather(const struct addr *vip, const struct next_hop *hop,
 				    uint32_t mark);
 
+/* Whether the kernel says that what XDP redirects to the interface is lost. */
+bool doctor_interface_deaf(uint32_t ifindex);
+
 /* The largest MTU among the interfaces attached to. UINT32_MAX: not known. */
 uint32_t doctor_mtu_in(const struct doctor_link *links, size_t count);
 

@@ -358,6 +358,15 @@ void doctor_judge_backend(const struct doctor_backend *backend, struct doctor_fi
 		return;
 	}
 	judge_mtu(backend, object, out);
+	if (backend->egress_deaf && backend->ingress[0])
+		remedy(find(out, DOCTOR_ERROR, "redirect_target", object,
+			    "packets that come by %s are lost on their way out by %s: that takes "
+			    "no "
+			    "redirected packets",
+			    backend->ingress, backend->egress),
+		       "lbload probe %s (a veth needs an XDP program, or GRO, on its peer; some "
+		       "drivers a program on the interface itself: lbload attach %s)",
+		       backend->egress, backend->egress);
 	if (backend->forward == FORWARD_MODE_NAT && !backend->egress_attached)
 		remedy(find(out, DOCTOR_ERROR, "nat_return", object,
 			    "its answers come in by %s, which the data plane is not attached to: "

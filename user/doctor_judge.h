@@ -98,6 +98,8 @@ struct doctor_backend {
 	struct next_hop hop;
 	char egress[16];      /* the interface of the next hop */
 	bool egress_attached; /* the data plane is on it */
+	char ingress[16];     /* another interface that it is on; "": there is none */
+	bool egress_deaf;     /* what XDP redirects to it is lost: it takes no such packets */
 	uint32_t mtu_in;      /* the largest packet that comes from clients: L3 bytes */
 	bool vip_well;        /* see doctor_judge_vip; false without a service, too */
 	char vip[ADDR_TEXT_SIZE];

@@ -132,6 +132,13 @@ is_well()
 	is_well
 }
 
+@test "an interface by which redirected packets do not leave" {
+	on router ip link set dev balancer xdpdrv off
+	finds redirect_target web/v4 "lbload probe eth1"
+	far_end balancer
+	is_well
+}
+
 @test "no route to the VIP; answers that rp_filter and martian checks drop" {
 	on balancer ip route del default via 10.0.0.1
 	finds no_route_to_vip "VIP $vip4" "ip route add $vip4 dev lo"

@@ -178,6 +178,8 @@ static void test_backends(void **state)
 		{{V4, HOP(1600), .tunnel = BAD, .direct = BAD}, "error no_answer"},
 		{{V4, HOP(1600), .direct = BAD}, "error no_answer"},
 		{{V4, HOP(1600), .tunnel = GOOD, .direct = BAD}, ""},
+		{{V4, HOP(1600), .egress_deaf = true}, ""},
+		{{V4, HOP(1600), .egress_deaf = true, .ingress = "eth0"}, "error redirect_target"},
 		{{V4, HOP(1500), .forward = FORWARD_MODE_NAT}, "error nat_return"},
 		{{V4, HOP(1500), .forward = FORWARD_MODE_NAT, .egress_attached = true}, ""},
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * lbload_features: the generic netlink family "netdev". Its numbers are given here, because the
+ * xdp_features: the generic netlink family "netdev". Its numbers are given here, because the
  * kernel headers of a build host may be older than the kernel it runs on.
  */
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "lbload_features.h"
+#include "xdp_features.h"
 
 enum {
 	NETDEV_VERSION = 1,
@@ -18,7 +18,7 @@ enum {
 	NETDEV_ATTR_XDP_FEATURES = 3,
 };
 
-const char *lbload_feature_name(unsigned bit)
+const char *xdp_feature_name(unsigned bit)
 {
 	static const char *const names[] = {"basic",
 					    "redirect",
@@ -91,7 +91,7 @@ static int ask(struct mnl_socket *socket, struct nlmsghdr *message, struct wante
 	return wanted->found ? 0 : -EOPNOTSUPP;
 }
 
-int lbload_features(uint32_t ifindex, uint64_t *features)
+int xdp_features(uint32_t ifindex, uint64_t *features)
 {
 	struct mnl_socket *socket = mnl_socket_open(NETLINK_GENERIC);
 	char buffer[256];
