@@ -64,31 +64,28 @@ teardown_file() { lab_close; }
 
 teardown() { lab_diagnostics; }
 
-# has POOL/NAME HEALTH REASON: a part of the reason.
-has()
+# have BACKENDS HEALTH REASON: each of these (POOL/NAME POOL/NAME ...); a part of the reason.
+have()
 {
-	[[ $(backend_field "$1" health) == "$2" && $(backend_field "$1" reason) == *"$3"* ]]
+	lbctl backend list -o json | jq -e --arg all "$1" --arg health "$2" --arg reason "$3" '
+		($all | split(" ")) as $names
+		| [.backends[] | select("\(.pool)/\(.name)" | IN($names[]))]
+		| length == ($names | length) and
+			all(.[]; .health == $health and (.reason | contains($reason)))'
 }
 
-becomes()
+all_become()
 {
-	wait_until 30 has "$@" && return 0
-	echo "expected $1 to be $2 because of '$3'; it is $(backend_field "$1" health):" \
-		"$(backend_field "$1" reason)" >&2
+	wait_until 30 have "$@" && return 0
+	echo "expected $1 to be $2 because of '$3':" >&2
+	lbctl backend list -o json | jq -c '.backends[] | [.pool, .name, .health, .reason]' >&2
 	return 1
 }
 
+becomes() { all_become "$@"; }
+
 tunnelled="tcp/v4 tcp/v6 six/v4 six/v6 http/v4 http/v6 udp/v4 udp/v6 icmp/v4 icmp/v6 gue/v4 gue/v6"
 others="neighbour/v4 neighbour/v6 direct/v4 direct/v6 unused/v4"
-
-# all_become BACKENDS HEALTH REASON
-all_become()
-{
-	local each
-	for each in $1; do
-		becomes "$each" "$2" "$3"
-	done
-}
 
 @test "each type is good, in each pair of families" {
 	all_become "$tunnelled $others" up " in "
