@@ -266,11 +266,8 @@ static int run(const struct options *options)
 	metrics = metrics_server_create(event, running.controller, &fault);
 	if (!metrics)
 		goto out;
-	/* The one that changes come by last: who can connect to it finds everything ready. */
-	if (open_read_only(event, running.controller, options, &read_only, &fault) < 0)
-		goto out;
 	api = api_create(event, running.controller, options->socket, false, &fault);
-	if (!api)
+	if (!api || open_read_only(event, running.controller, options, &read_only, &fault) < 0)
 		goto out;
 	log_info("lbd %s: %s, data plane %s, socket %s", LIMPET_VERSION,
 		 options->controller.config_path, options->controller.pin_dir, options->socket);
