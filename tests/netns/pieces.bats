@@ -21,6 +21,9 @@ done
 
 pool() # DIGIT FORWARD AFFINITY
 {
+	local second
+	second=$(backend_v6 2)
+	[[ $2 != l2 ]] || second=$(backend_v4 2)
 	cat <<-EOT
 		- name: pool$1
 		  forward: $2
@@ -28,7 +31,7 @@ pool() # DIGIT FORWARD AFFINITY
 		  table_size: 251
 		  backends:
 		  - {name: web1, address: $(backend_v4 1)}
-		  - {name: web2, address: "$([[ $2 == l2 ]] && backend_v4 2 || backend_v6 2)"}
+		  - {name: web2, address: "$second"}
 	EOT
 }
 
