@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * forward: sends the packet to the backend that was picked: by a new MAC (l2) or in new outer
- * headers (ipip, gue). The controller keeps the next hop in the backend, so no route is looked up
- * here.
+ * forward: sends the packet to the backend that was picked: by a new MAC (l2), in new outer headers
+ * (ipip, gue), or under other addresses (nat.h). The controller keeps the next hop in the backend,
+ * so no route is looked up here.
  */
 #ifndef LB_FORWARD_H
 #define LB_FORWARD_H
 
 #include "encap.h"
 #include "env.h"
+#include "nat.h"
 #include "parse.h"
 #include "pick.h"
 
@@ -199,10 +200,11 @@ static __always_inline enum lb_verdict forward_l2(struct xdp_md *ctx,
 }
 
 /* The largest packet of a client that fits the path to the backend. */
-static __always_inline __u32 forward_mtu(const struct lb_backend *backend,
+static __always_inline __u32 forward_mtu(const struct packet *packet,
+					 const struct lb_backend *backend,
 					 const struct choice *choice)
 {
-	__u32 outer = 0;
+	__s32 outer = 0;
 
 	switch (LB_STATUS_FORWARD(choice->status)) {
 	case LB_FORWARD_IPIP_V4:
@@ -217,13 +219,26 @@ static __always_inline __u32 forward_mtu(const struct lb_backend *backend,
 	case LB_FORWARD_GUE_V6:
 		outer = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
 		break;
+	case LB_FORWARD_NAT_V4:
+	case LB_FORWARD_NAT_V6:
+		outer = nat_growth(packet->family, nat_family(choice->status));
+		break;
 	}
-	return backend->mtu > outer ? backend->mtu - outer : 0;
+	return backend->mtu > outer ? (__u32)(backend->mtu - outer) : 0;
+}
+
+static __always_inline enum lb_verdict forward_nat(struct xdp_md *ctx, const struct packet *packet,
+						   const struct choice *choice,
+						   const struct lb_service *service)
+{
+	return nat_forward(ctx, packet, (__u64)service->pool << 32 | choice->index, choice->status,
+			   choice->entropy);
 }
 
 static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct packet *packet,
 					       const struct lb_backend *backend,
-					       const struct choice *choice)
+					       const struct choice *choice,
+					       const struct lb_service *service)
 {
 	switch (LB_STATUS_FORWARD(choice->status)) {
 	case LB_FORWARD_IPIP_V4:
@@ -238,6 +253,9 @@ static __always_inline enum lb_verdict forward(struct xdp_md *ctx, const struct 
 	case LB_FORWARD_GUE_V6:
 		return forward_gue(ctx, packet, choice->index, choice->entropy,
 				   sizeof(struct ipv6hdr));
+	case LB_FORWARD_NAT_V4:
+	case LB_FORWARD_NAT_V6:
+		return forward_nat(ctx, packet, choice, service);
 	default:
 		return LB_DROP_INTERNAL;
 	}

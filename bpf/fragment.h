@@ -10,6 +10,7 @@
 
 #include "env.h"
 #include "flow_table.h"
+#include "nat_table.h"
 #include "parse.h"
 #include "service.h"
 
@@ -32,7 +33,8 @@ static __always_inline void fragment_key_fill(const struct packet *packet,
 	key->destination = packet->flow.v6.destination;
 }
 
-/* Only for packets that a service takes: others are no business of ours, however many come. */
+/* Only for packets that a service takes, or NAT as an answer: others are no business of ours,
+ * however many come. */
 static __always_inline void fragment_remember(const struct packet *packet,
 					      const struct lb_fragment_key *key)
 {
@@ -40,7 +42,8 @@ static __always_inline void fragment_remember(const struct packet *packet,
 		.seen = flow_tick(), .sequence = packet->sequence, .proto = packet->proto};
 	struct lb_service *service;
 
-	if (read_only || service_lookup(packet, &service) != LB_CONTINUE)
+	if (read_only || (service_lookup(packet, &service) != LB_CONTINUE &&
+			  !(nat_in_use() && nat_return_of(packet))))
 		return;
 	fragment.source_port =
 		packet->family == 4 ? packet->flow.v4.source_port : packet->flow.v6.source_port;

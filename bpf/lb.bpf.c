@@ -35,6 +35,15 @@ struct way {
 	__u32 refused_length; /* of the frame, before it became an answer; 0: it did not */
 };
 
+/* What no service takes may be the answer of a NAT backend. */
+static __always_inline enum lb_verdict walk_back(struct xdp_md *ctx, struct way *way)
+{
+	enum lb_verdict verdict = nat_return(ctx, &way->packet);
+
+	/* Of what is verified alone the verifier believes that it may say anything. */
+	return verdict <= LB_FORWARDED ? LB_DROP_INTERNAL : verdict;
+}
+
 static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 {
 	enum lb_verdict verdict = arrive(ctx, &way->packet);
@@ -44,15 +53,18 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 		return !way->packet.family || service_vip(&way->packet) ? verdict
 									: LB_PASS_NO_SERVICE;
 	verdict = service_lookup(&way->packet, &way->service);
+	if (verdict == LB_PASS_NO_SERVICE && nat_in_use())
+		return walk_back(ctx, way);
 	if (verdict == LB_CONTINUE)
 		verdict = pick(&way->packet, way->service->pool, &way->choice, &way->backend);
 	if (verdict != LB_CONTINUE)
 		return verdict;
-	verdict = forward(ctx, &way->packet, way->backend, &way->choice);
+	verdict = forward(ctx, &way->packet, way->backend, &way->choice, way->service);
 	if (verdict != LB_DROP_TOO_BIG && verdict != LB_DROP_TTL)
 		return verdict;
 	way->refused_length = bpf_xdp_get_buff_len(ctx);
-	return answer_error(ctx, &way->packet, verdict, forward_mtu(way->backend, &way->choice));
+	return answer_error(ctx, &way->packet, verdict,
+			    forward_mtu(&way->packet, way->backend, &way->choice));
 }
 
 /* Offset 0 of a service's counters is for packets that got no backend. */
@@ -95,10 +107,8 @@ static __always_inline void explain(const struct way *way, enum lb_verdict verdi
 	said->entry_age = way->choice.entry_age;
 }
 
-static __always_inline int leave(struct xdp_md *ctx, const struct way *way)
+static __always_inline int leave(struct xdp_md *ctx, __u32 ifindex)
 {
-	__u32 ifindex = way->backend->ifindex;
-
 	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
@@ -122,7 +132,8 @@ int limpet(struct xdp_md *ctx)
 #define VERDICT_ACTION(name, action, text)                                                         \
 	case LB_##name:                                                                            \
 		return ACTION_##action;
-#define ACTION_TX     leave(ctx, &way)
+#define ACTION_TX     leave(ctx, way.backend->ifindex)
+#define ACTION_RETURN leave(ctx, nat_return_ifindex())
 #define ACTION_PASS   XDP_PASS
 #define ACTION_DROP   XDP_DROP
 #define ACTION_ANSWER XDP_TX /* back where it came from */

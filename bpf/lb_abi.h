@@ -66,7 +66,11 @@ enum lb_limit {
 	X(DROP_ECHO, DROP,                                                                         \
 	  "a ping to a VIP of which no service has a usable backend, or one that is not answered") \
 	X(DROP_QUOTE, DROP,                                                                        \
-	  "an ICMP error to a VIP that quotes no packet of a TCP or UDP flow from there")
+	  "an ICMP error to a VIP that quotes no packet of a TCP or UDP flow from there")          \
+	X(RETURNED, RETURN, "the answer of a NAT backend, sent to its client")                     \
+	X(DROP_NAT_FULL, DROP, "a new flow of a NAT pool found no room in the NAT table")          \
+	X(DROP_NAT_PORTS, DROP, "no source port toward the NAT backend was free for a new flow")   \
+	X(DROP_NAT_UNKNOWN, DROP, "belongs to a flow that NAT does not know, and opens none")
 
 enum lb_verdict {
 	LB_CONTINUE, /* not an end: the next stage goes on */
@@ -87,8 +91,9 @@ enum lb_decided_by {
 };
 
 /*
- * What could not be remembered while a packet was forwarded all the same. X(name, text). None of
- * them breaks a flow; counts that grow say that `limits` are too small, or that somebody floods.
+ * What could not be remembered while a packet was forwarded all the same; but NAT, which forwards
+ * nothing that it cannot remember. X(name, text). None of them breaks a flow; counts that grow say
+ * that `limits` are too small, or that somebody floods.
  */
 #define LB_NOTES(X)                                                                                \
 	X(NEW_FLOW_UNTRACKED, "a new flow found no room in the flow table: it went where flows "   \
@@ -96,7 +101,11 @@ enum lb_decided_by {
 	X(OLD_FLOW_UNTRACKED, "an established flow found no room in the flow table: its slot "     \
 			      "settles later, and a drain does not count it")                      \
 	X(CLIENT_UNTRACKED, "a new client found no room in the client table, or no backend that "  \
-			    "takes clients: it goes by its slot")
+			    "takes clients: it goes by its slot")                                  \
+	X(NAT_FULL, "a new flow found no room in the NAT table, and was dropped: raise "           \
+		    "global.limits.nat_flows")                                                     \
+	X(NAT_PORTS, "no source port toward the NAT backend was free for a new flow, and it was "  \
+		     "dropped: more backends, or a wider global.snat_source")
 
 enum lb_note {
 #define LB_NOTE_ENUM(name, text) LB_NOTE_##name,
@@ -114,12 +123,13 @@ union lb_addr {
 /* ---- installation: written once by `lbload attach` ---- */
 
 struct lb_limits {
-	__u32 flows;    /* entries of all flow tables together, see enum lb_quota; 0 is fine */
-	__u32 clients;  /* records of clients of both families together; 0 is fine */
-	__u32 backends; /* of all pools */
-	__u32 services; /* of services, and of pools */
-	__u32 slots;    /* of all tables, a multiple of LB_SLOT_BLOCK */
-	__u32 counters; /* (service, backend) pairs counted apart */
+	__u32 flows;     /* entries of all flow tables together, see enum lb_quota; 0 is fine */
+	__u32 clients;   /* records of clients of both families together; 0 is fine */
+	__u32 backends;  /* of all pools */
+	__u32 services;  /* of services, and of pools */
+	__u32 slots;     /* of all tables, a multiple of LB_SLOT_BLOCK */
+	__u32 counters;  /* (service, backend) pairs counted apart */
+	__u32 nat_flows; /* entries of NAT flows of both families together; 0 is fine */
 };
 
 struct lb_settings {
@@ -180,6 +190,11 @@ struct lb_vip_key {
 /* What is true of the whole installation and may change while it runs. */
 struct lb_control {
 	__u32 port_blocks; /* bit b: some listener has a block of 2^b ports */
+	__u32 flags;       /* enum lb_control_flag */
+	/* Ports that the kernel hands out by itself, host order: NAT takes none of them where it
+	 * sends from the host's own address. */
+	__u16 host_ports_first;
+	__u16 host_ports_count;
 	__u32 unused;
 };
 
@@ -222,6 +237,11 @@ struct lb_fragment {
 };
 
 enum { LB_FRAGMENTS = 16384 /* packets whose later fragments are awaited; the oldest give way */ };
+
+enum lb_control_flag {
+	LB_CONTROL_NAT = 1 << 0, /* there are NAT backends: what no service takes may be an answer
+				  * of one */
+};
 
 /* ---- pick: pool, slot, flow tables, clients ---- */
 
@@ -354,7 +374,7 @@ struct lb_birth {
  * for UDP, so that a flood of one leaves the other its room; and of each half at most half for
  * births and, with TCP, at most half for old flows that were recorded, so that neither SYNs alone
  * nor ACKs alone of strangers take all of it. Both at once can: then births find no room for their
- * copies, and serve without.
+ * copies, and serve without. Of NAT flows either protocol leaves the other a quarter.
  */
 enum lb_quota {
 	LB_QUOTA_TCP,
@@ -364,6 +384,8 @@ enum lb_quota {
 	LB_QUOTA_UDP_BIRTHS,
 	LB_QUOTA_CLIENTS,
 	LB_QUOTA_CLIENTS_NEW, /* of which no packet but the first was seen: perhaps forged */
+	LB_QUOTA_NAT_TCP,
+	LB_QUOTA_NAT_UDP,
 	LB_QUOTA_COUNT
 };
 
@@ -374,6 +396,8 @@ enum lb_quota {
 		[LB_QUOTA_UDP] = (limits)->flows / 2, [LB_QUOTA_UDP_BIRTHS] = (limits)->flows / 4, \
 		[LB_QUOTA_CLIENTS] = (limits)->clients,                                            \
 		[LB_QUOTA_CLIENTS_NEW] = (limits)->clients / 8,                                    \
+		[LB_QUOTA_NAT_TCP] = (limits)->nat_flows - (limits)->nat_flows / 4,                \
+		[LB_QUOTA_NAT_UDP] = (limits)->nat_flows - (limits)->nat_flows / 4,                \
 	}
 
 struct lb_usage {
@@ -419,6 +443,8 @@ enum lb_forward {
 	LB_FORWARD_IPIP_V6,
 	LB_FORWARD_GUE_V4, /* in UDP over IPv4 */
 	LB_FORWARD_GUE_V6,
+	LB_FORWARD_NAT_V4, /* the backend's address is an IPv4 one, whatever the client's */
+	LB_FORWARD_NAT_V6,
 };
 
 /* The low half of lb_backend.status. */
@@ -427,6 +453,10 @@ enum lb_backend_flag {
 	LB_BACKEND_USABLE = 1 << 0,
 	/* May be given new flows of clients that it has: ready, or draining for `clients`. */
 	LB_BACKEND_TAKES_CLIENTS = 1 << 1,
+	/* NAT: is to see outer_source as its client. */
+	LB_BACKEND_SNAT = 1 << 2,
+	/* NAT: outer_source is an address of the host, which hands out ports of it, too. */
+	LB_BACKEND_HOST_SOURCE = 1 << 3,
 };
 
 #define LB_STATUS(incarnation, forward, flags)                                                     \
@@ -450,7 +480,9 @@ struct lb_backend {
 	__u16 mtu;          /* of the route, for the outer packet; L3 bytes */
 	__u32 ifindex;      /* egress */
 	__u16 source_bits;  /* low bits of outer_source that vary by flow, 0 to 32 */
-	__be16 port;        /* gue: destination port of the outer UDP header */
+	/* gue: destination port of the outer UDP header. NAT: of the backend; 0: the one that the
+	 * client sent to. */
+	__be16 port;
 	union lb_addr outer_destination;
 	union lb_addr outer_source; /* the varying bits are zero */
 };
@@ -487,6 +519,57 @@ enum lb_probe_end {
 /* Packets of probes of one backend, by what became of them. */
 struct lb_probe {
 	__u64 ends[LB_PROBE_END_COUNT];
+};
+
+/* ---- forward: NAT ---- */
+
+/*
+ * A NAT flow has two entries. The one under the client's tuple (lb_flow_key of packets from the
+ * client) says what is made of them; the one under the backend's tuple (lb_flow_key of packets from
+ * the backend, in the backend's family) says whose they are, and claims the port that tells flows
+ * apart. The flow's entry is the one that is counted and judged; the return goes with it.
+ */
+
+/* Where a client's packets came from, and its answers go: no route is looked up for them. */
+struct lb_nat_hop {
+	__u32 ifindex;
+	__u8 peer_mac[6]; /* of the client, or of the router before it */
+	__u8 own_mac[6];
+};
+
+/* Backend and port belong together: one store. */
+#define LB_NAT_TO(backend, port, incarnation)                                                      \
+	((__u64)(incarnation) << 32 | (__u64)(__u16)(port) << 16 | (__u16)(backend))
+#define LB_NAT_BACKEND(to)     ((__u32)(to)&0xffff)
+#define LB_NAT_PORT(to)        ((__be16)((to) >> 16))
+#define LB_NAT_INCARNATION(to) ((__u32)((to) >> 32))
+
+struct lb_nat_flow {
+	__u64 to;   /* LB_NAT_TO; the port is the source port that the backend sees */
+	__u32 seen; /* tick of the client's last packet; LB_DOOMED as in struct lb_flow */
+	__u16 pool;
+	__u8 state;           /* enum lb_flow_state, by the client's packets */
+	__u8 family;          /* of the backend, and of `source` */
+	union lb_addr source; /* that the backend sees */
+	struct lb_nat_hop hop;
+};
+
+struct lb_nat_return {
+	__u32 seen;  /* tick of the backend's last packet; LB_DOOMED likewise */
+	__u8 state;  /* enum lb_flow_state, by the backend's packets */
+	__u8 family; /* of the client, and of the VIP */
+	__be16 client_port;
+	__be16 vip_port;
+	__u16 unused;
+	union lb_addr client;
+	union lb_addr vip;
+	struct lb_nat_hop hop;
+};
+
+/* By backend: new flows that were refused because every port was taken. */
+struct lb_nat_pressure {
+	__u64 refused;
+	__u64 last_ns; /* CLOCK_MONOTONIC, when a search for a port last failed */
 };
 
 /* ---- counting ---- */
@@ -557,6 +640,8 @@ enum lb_sweep_table {
 	LB_SWEEP_BIRTHS, /* births first: see bpf/sweep.h */
 	LB_SWEEP_FLOWS,
 	LB_SWEEP_CLIENTS,
+	LB_SWEEP_NAT_FLOWS,
+	LB_SWEEP_NAT_RETURNS,
 	LB_SWEEP_TABLE_COUNT
 };
 
@@ -571,6 +656,8 @@ struct lb_sweep {
 struct lb_tally {
 	__u32 flows; /* not closing; a flow in both tables counts once */
 	__u32 clients;
+	__u32 nat_flows; /* of NAT; all that have an entry, closing or not */
+	__u32 unused;
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
@@ -578,14 +665,14 @@ struct lb_tally {
 	_Static_assert(offsetof(type, field) == (at), "offset of " #type "." #field)
 
 LB_ASSERT_SIZE(union lb_addr, 16);
-LB_ASSERT_SIZE(struct lb_limits, 24);
+LB_ASSERT_SIZE(struct lb_limits, 28);
 LB_ASSERT_SIZE(struct lb_settings, 216);
 LB_ASSERT_SIZE(struct lb_attachment, 40);
 LB_ASSERT_SIZE(struct lb_service_key_v4, 8);
 LB_ASSERT_SIZE(struct lb_service_key_v6, 20);
 LB_ASSERT_SIZE(struct lb_service, 16);
 LB_ASSERT_SIZE(struct lb_vip_key, 20);
-LB_ASSERT_SIZE(struct lb_control, 8);
+LB_ASSERT_SIZE(struct lb_control, 16);
 LB_ASSERT_SIZE(struct lb_vip, 8);
 LB_ASSERT_SIZE(struct lb_bucket, 16);
 LB_ASSERT_SIZE(struct lb_fragment_key, 40);
@@ -599,7 +686,7 @@ LB_ASSERT_SIZE(struct lb_flow_key_v6, 40);
 LB_ASSERT_SIZE(struct lb_times, 16);
 LB_ASSERT_SIZE(struct lb_flow, 16);
 LB_ASSERT_SIZE(struct lb_birth, 20);
-LB_ASSERT_SIZE(struct lb_usage, 32);
+LB_ASSERT_SIZE(struct lb_usage, 40);
 LB_ASSERT_SIZE(struct lb_client_key_v4, 8);
 LB_ASSERT_SIZE(struct lb_client_key_v6, 20);
 LB_ASSERT_SIZE(struct lb_client, 32);
@@ -613,6 +700,10 @@ LB_ASSERT_OFFSET(struct lb_backend, port, 30);
 LB_ASSERT_OFFSET(struct lb_backend, outer_destination, 32);
 LB_ASSERT_OFFSET(struct lb_backend, outer_source, 48);
 LB_ASSERT_SIZE(struct lb_probe, 40);
+LB_ASSERT_SIZE(struct lb_nat_flow, 48);
+LB_ASSERT_OFFSET(struct lb_nat_flow, source, 16);
+LB_ASSERT_SIZE(struct lb_nat_return, 60);
+LB_ASSERT_SIZE(struct lb_nat_pressure, 16);
 LB_ASSERT_SIZE(struct lb_counter, 24);
 LB_ASSERT_SIZE(struct lb_verdict_counter, 16);
 LB_ASSERT_SIZE(struct lb_pool_identity, 80);
@@ -620,6 +711,6 @@ LB_ASSERT_SIZE(struct lb_service_identity, 80);
 LB_ASSERT_SIZE(struct lb_backend_identity, 96);
 LB_ASSERT_SIZE(struct lb_explanation, 32);
 LB_ASSERT_SIZE(struct lb_sweep, 24);
-LB_ASSERT_SIZE(struct lb_tally, 8);
+LB_ASSERT_SIZE(struct lb_tally, 16);
 
 #endif

@@ -185,7 +185,53 @@ struct {
 	__type(value, struct lb_client);
 } clients_v6 SEC(".maps");
 
-/* How many entries the six tables above hold. The program and sweeps add and subtract. */
+/*
+ * NAT flows: by the client's tuple what becomes of its packets, and by the backend's whose answers
+ * they are. The program reads and writes; sweeps doom and delete. Full (by quota): a new flow is
+ * dropped and counted, for without its entries nothing of it could come back.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v4);
+	__type(value, struct lb_nat_flow);
+} nat_flows_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v6);
+	__type(value, struct lb_nat_flow);
+} nat_flows_v6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v4);
+	__type(value, struct lb_nat_return);
+} nat_returns_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_flow_key_v6);
+	__type(value, struct lb_nat_return);
+} nat_returns_v6 SEC(".maps");
+
+/* By backend. The program writes where no port was free for a new flow; lbd reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_nat_pressure);
+} nat_pressure SEC(".maps");
+
+/* How many entries the tables above hold. The program and sweeps add and subtract. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

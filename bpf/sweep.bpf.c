@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * sweep: walks the tables of flows and clients, one table a run; sweep.h says what is done with an
- * entry. lbd runs it (user/sweep.c) on the maps of its data plane.
+ * sweep: walks the tables of flows and clients, one table a run; sweep.h and sweep_nat.h say what
+ * is done with an entry. lbd runs it (user/sweep.c) on the maps of its data plane.
  */
 #include "env.h"
 
@@ -27,13 +27,17 @@ struct {
 } pool_tallies SEC(".maps");
 
 #include "sweep.h"
+#include "sweep_nat.h"
 
 SEC("syscall")
 int limpet_sweep(struct lb_sweep *request)
 {
 	struct lb_sweep sweep = {.table = request->table, .now = request->now};
 
-	sweep_table(&sweep);
+	if (sweep.table < LB_SWEEP_NAT_FLOWS)
+		sweep_table(&sweep);
+	else
+		sweep_nat_table(&sweep);
 	request->read = sweep.read;
 	request->doomed = sweep.doomed;
 	request->deleted = sweep.deleted;

@@ -103,10 +103,10 @@ static json_t *attachment_json(const struct lbload_attachment *a, const struct l
 
 static json_t *limits_json(const struct lb_limits *l)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "flows", (json_int_t)l->flows, "clients",
-			 (json_int_t)l->clients, "backends", (json_int_t)l->backends, "services",
-			 (json_int_t)l->services, "slots", (json_int_t)l->slots, "counters",
-			 (json_int_t)l->counters);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "flows", (json_int_t)l->flows,
+			 "clients", (json_int_t)l->clients, "nat_flows", (json_int_t)l->nat_flows,
+			 "backends", (json_int_t)l->backends, "services", (json_int_t)l->services,
+			 "slots", (json_int_t)l->slots, "counters", (json_int_t)l->counters);
 }
 
 static void status_json(const struct loader *loader, struct dataplane *dp,

@@ -203,6 +203,53 @@ static void check_port(struct reading *reading, const struct pool *pool, const s
 	}
 }
 
+/* ---- NAT ---- */
+
+/* The pool's first backend of another family than the address, or NULL. */
+static const struct backend *other_family(const struct pool *pool, const struct addr *addr)
+{
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct addr *address = &pool->backends[i]->address;
+
+		if (address->family && address->family != addr->family)
+			return pool->backends[i];
+	}
+	return NULL;
+}
+
+/* A client's own address cannot be the source in another family. */
+static void check_families(struct reading *reading, const struct node *root,
+			   const struct service *service)
+{
+	const struct pool *pool = model_pool_find(reading->model, service->pool);
+	char text[ENDPOINT_TEXT_SIZE];
+
+	if (!pool || pool->forward != FORWARD_MODE_NAT || pool->snat)
+		return;
+	for (size_t i = 0; i < service->listen_count; i++) {
+		const struct backend *backend = other_family(pool, &service->listen[i].addr);
+		const struct node *at = NULL, *map = NULL;
+
+		if (!backend)
+			continue;
+		for (size_t p = 0; p < reading->pools.count; p++) {
+			if (reading->pools.items[p].object == pool)
+				map = reading->pools.items[p].at;
+		}
+		at = map ? config_tree_get(map, "backends", NULL)
+			 : listener_node(reading, service, i);
+		walk_error(&reading->walk,
+			   at    ? at
+			   : map ? map
+				 : root,
+			   "pool '%s': backend '%s' is of another family than %s of service '%s': "
+			   "NAT between them needs 'snat: true'",
+			   pool->name, backend->name, endpoint_format(&service->listen[i], text),
+			   service->name);
+		return;
+	}
+}
+
 /* ---- limits ---- */
 
 struct demand {
@@ -277,5 +324,7 @@ void cross_check(struct reading *reading, const struct node *root)
 	check_listeners(reading);
 	for (size_t i = 0; i < reading->pools.count && !reading->listeners_incomplete; i++)
 		check_port(reading, reading->pools.items[i].object, reading->pools.items[i].at);
+	for (size_t i = 0; i < reading->model->service_count; i++)
+		check_families(reading, root, reading->model->services[i]);
 	check_limits(reading, root);
 }

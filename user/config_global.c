@@ -132,8 +132,9 @@ static void read_metrics(struct walk *walk, const struct node *value, void *obje
 	}
 }
 
-static void read_encap(struct walk *walk, const struct node *value, uint8_t family,
-		       struct prefix *out)
+/* `example`: of a prefix that would do. */
+static void read_source(struct walk *walk, const struct node *value, uint8_t family,
+			const char *example, struct prefix *out)
 {
 	const char *name = family == 4 ? "v4" : "v6";
 	const char *text = walk_text(walk, value, name, "a prefix"), *why;
@@ -149,24 +150,40 @@ static void read_encap(struct walk *walk, const struct node *value, uint8_t fami
 	}
 	if (why)
 		walk_error(walk, value, "%s: %s: %s (such as %s)", name, config_quote(text, quoted),
-			   why, family == 4 ? "172.16.0.0/16" : "0100::/64");
+			   why, example);
 	else
 		*out = prefix;
 }
 
 static void read_encap_v4(struct walk *walk, const struct node *value, void *object)
 {
-	read_encap(walk, value, 4, &((struct global *)object)->encap_v4);
+	read_source(walk, value, 4, "172.16.0.0/16", &((struct global *)object)->encap_v4);
 }
 
 static void read_encap_v6(struct walk *walk, const struct node *value, void *object)
 {
-	read_encap(walk, value, 6, &((struct global *)object)->encap_v6);
+	read_source(walk, value, 6, "0100::/64", &((struct global *)object)->encap_v6);
 }
 
 static const struct key encap_keys[] = {
 	{"v4", KEY_CUSTOM, .read = read_encap_v4},
 	{"v6", KEY_CUSTOM, .read = read_encap_v6},
+	{},
+};
+
+static void read_snat_v4(struct walk *walk, const struct node *value, void *object)
+{
+	read_source(walk, value, 4, "10.0.0.9/32", &((struct global *)object)->snat_v4);
+}
+
+static void read_snat_v6(struct walk *walk, const struct node *value, void *object)
+{
+	read_source(walk, value, 6, "fd00::9/128", &((struct global *)object)->snat_v6);
+}
+
+static const struct key snat_keys[] = {
+	{"v4", KEY_CUSTOM, .read = read_snat_v4},
+	{"v6", KEY_CUSTOM, .read = read_snat_v6},
 	{},
 };
 
@@ -179,6 +196,8 @@ enum {
 static const struct key limit_keys[] = {
 	{"flows", KEY_NUMBER, KEY_FIELD(struct lb_limits, flows), .min = 0, .max = FLOWS_MAX},
 	{"clients", KEY_NUMBER, KEY_FIELD(struct lb_limits, clients), .min = 0, .max = FLOWS_MAX},
+	{"nat_flows", KEY_NUMBER, KEY_FIELD(struct lb_limits, nat_flows), .min = 0,
+	 .max = FLOWS_MAX},
 	{"backends", KEY_NUMBER, KEY_FIELD(struct lb_limits, backends), .min = 1,
 	 .max = LB_BACKENDS_MAX},
 	{"services", KEY_NUMBER, KEY_FIELD(struct lb_limits, services), .min = 1, .max = 65535},
@@ -203,6 +222,7 @@ const struct key schema_global_keys[] = {
 	{"hash_seed_file", KEY_CUSTOM, .read = read_seed_file},
 	{"metrics", KEY_CUSTOM, .read = read_metrics},
 	{"encap_source", KEY_MAP, .keys = encap_keys},
+	{"snat_source", KEY_MAP, .keys = snat_keys},
 	{"limits", KEY_MAP, .offset = offsetof(struct global, limits), .keys = limit_keys,
 	 .finish = finish_limits},
 	{},

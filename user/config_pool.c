@@ -184,7 +184,7 @@ static const struct word forward_words[] = {
 	{"ipip", FORWARD_MODE_IPIP, SUPPORTED},
 	{"gue", FORWARD_MODE_GUE, SUPPORTED},
 	{"l2", FORWARD_MODE_L2, SUPPORTED},
-	{"nat", FORWARD_MODE_NAT, NOT_YET},
+	{"nat", FORWARD_MODE_NAT, SUPPORTED},
 	{},
 };
 
@@ -221,7 +221,7 @@ const struct key schema_pool_keys[] = {
 	{"slow_start", KEY_TIME, KEY_FIELD(struct pool, slow_start_ms), .max = YEAR_MS},
 	{"drain_mode", KEY_WORD, KEY_FIELD(struct pool, drain_mode), .words = drain_words},
 	{"drain_deadline", KEY_TIME, KEY_FIELD(struct pool, drain_deadline_ms), .max = YEAR_MS},
-	{"snat", KEY_BOOL, .support = ONLY_ZERO, KEY_FIELD(struct pool, snat)},
+	{"snat", KEY_BOOL, KEY_FIELD(struct pool, snat)},
 	{},
 };
 
@@ -266,11 +266,20 @@ static void check_via(struct reading *reading, const struct pool *pool, const st
 			   "via: a pool with 'forward: nat' has no tunnel to check through");
 }
 
+static void check_snat(struct reading *reading, const struct pool *pool, const struct node *map)
+{
+	const struct node *at;
+
+	if (pool->snat && pool->forward != FORWARD_MODE_NAT && config_tree_get(map, "snat", &at))
+		walk_error(&reading->walk, at, "'snat' needs 'forward: nat'");
+}
+
 void schema_pool_done(struct reading *reading, struct pool *pool, const struct node *map)
 {
 	check_via(reading, pool, map);
 	check_table_size(reading, pool, map);
 	check_gue_port(reading, pool, map);
+	check_snat(reading, pool, map);
 	if (model_pool_find(reading->model, pool->name) == pool)
 		schema_place_add(reading, &reading->pools, pool, 0, map);
 }

@@ -52,6 +52,9 @@ void controller_warn_fixed(const struct controller *controller, const struct mod
 	if (want->clients != have->clients)
 		log_warn("global.limits.clients is %u, the data plane has %u (%s)", want->clients,
 			 have->clients, hint);
+	if (want->nat_flows != have->nat_flows)
+		log_warn("global.limits.nat_flows is %u, the data plane has %u (%s)",
+			 want->nat_flows, have->nat_flows, hint);
 	if (want->backends != have->backends)
 		log_warn("global.limits.backends is %u, the data plane has %u (%s)", want->backends,
 			 have->backends, hint);

@@ -31,6 +31,13 @@
 	X(flows_v6, struct lb_flow_key_v6, struct lb_flow, HASH_ENTRIES((l)->flows))               \
 	X(clients_v4, struct lb_client_key_v4, struct lb_client, HASH_ENTRIES((l)->clients))       \
 	X(clients_v6, struct lb_client_key_v6, struct lb_client, HASH_ENTRIES((l)->clients))       \
+	X(nat_flows_v4, struct lb_flow_key_v4, struct lb_nat_flow, HASH_ENTRIES((l)->nat_flows))   \
+	X(nat_flows_v6, struct lb_flow_key_v6, struct lb_nat_flow, HASH_ENTRIES((l)->nat_flows))   \
+	X(nat_returns_v4, struct lb_flow_key_v4, struct lb_nat_return,                             \
+	  HASH_ENTRIES(NAT_RETURNS((l)->nat_flows)))                                               \
+	X(nat_returns_v6, struct lb_flow_key_v6, struct lb_nat_return,                             \
+	  HASH_ENTRIES(NAT_RETURNS((l)->nat_flows)))                                               \
+	X(nat_pressure, __u32, struct lb_nat_pressure, (l)->backends + 1)                          \
 	X(usage, __u32, struct lb_usage, 1)                                                        \
 	X(probes, __u32, struct lb_probe, (l)->backends + 1)                                       \
 	X(notes, __u32, __u64, LB_NOTE_COUNT)                                                      \
@@ -40,6 +47,9 @@
 	X(pool_identities, __u32, struct lb_pool_identity, (l)->services + 1)                      \
 	X(service_identities, __u32, struct lb_service_identity, (l)->services + 1)                \
 	X(backend_identities, __u32, struct lb_backend_identity, (l)->backends + 1)
+
+/* Of a flow that moved to another backend the old one is left until the next sweep. */
+#define NAT_RETURNS(limit) ((limit) + (limit) / 8)
 
 /* Quotas (enum lb_quota) bound what these hold; this is the ceiling behind them. */
 #define HASH_ENTRIES(limit) ((limit) + 16)

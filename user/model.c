@@ -176,6 +176,7 @@ struct model *model_create(void)
 	model->global.limits = (struct lb_limits){
 		.flows = 1000000,
 		.clients = 1000000,
+		.nat_flows = 100000,
 		.backends = 4096,
 		.services = 1024,
 	};

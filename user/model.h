@@ -193,6 +193,8 @@ struct global {
 	char *metrics;          /* "address:port"; NULL: none */
 	struct prefix encap_v4; /* family 0: the egress interface's address */
 	struct prefix encap_v6;
+	struct prefix snat_v4; /* likewise */
+	struct prefix snat_v6;
 	struct lb_limits limits; /* 0 in slots and counters: derived, see model_limits */
 };
 

@@ -185,18 +185,22 @@ json_t *model_json_global(const struct model *model)
 {
 	const struct global *global = &model->global;
 	const struct lb_limits limits = model_limits(model);
-	json_t *encap = NULL;
+	json_t *encap = NULL, *snat = NULL;
 
+	if (global->snat_v4.addr.family || global->snat_v6.addr.family)
+		snat = json_pack("{s:o*, s:o*}", "v4", prefix(&global->snat_v4), "v6",
+				 prefix(&global->snat_v6));
 	if (global->encap_v4.addr.family || global->encap_v6.addr.family)
 		encap = json_pack("{s:o*, s:o*}", "v4", prefix(&global->encap_v4), "v6",
 				  prefix(&global->encap_v6));
 	/* The last two follow from the pools where nobody gave them. */
-	return json_pack("{s:s*, s:o*, s:{s:I, s:I, s:I, s:I, s:o*, s:o*}}", "metrics",
-			 global->metrics, "encap_source", encap, "limits", "flows",
-			 (json_int_t)limits.flows, "clients", (json_int_t)limits.clients,
-			 "backends", (json_int_t)limits.backends, "services",
-			 (json_int_t)limits.services, "slots",
-			 global->limits.slots ? json_integer(limits.slots) : NULL, "counters",
+	return json_pack("{s:s*, s:o*, s:o*, s:{s:I, s:I, s:I, s:I, s:I, s:o*, s:o*}}", "metrics",
+			 global->metrics, "encap_source", encap, "snat_source", snat, "limits",
+			 "flows", (json_int_t)limits.flows, "clients", (json_int_t)limits.clients,
+			 "nat_flows", (json_int_t)limits.nat_flows, "backends",
+			 (json_int_t)limits.backends, "services", (json_int_t)limits.services,
+			 "slots", global->limits.slots ? json_integer(limits.slots) : NULL,
+			 "counters",
 			 global->limits.counters ? json_integer(limits.counters) : NULL);
 }
 

@@ -138,6 +138,7 @@ int publish_run(struct publish *publish, struct model *model, struct fault *faul
 	publish_tables_finish(publish);
 	publish_backends(publish, model);
 	publish_tables(publish);
+	publish_nat(publish, model);
 	publish_services_add(publish, model);
 	publish_forget(publish);
 

@@ -35,19 +35,38 @@ static void status_store(struct lb_backend *entry, enum lb_forward forward, uint
 		__atomic_store_n(&entry->status, status, __ATOMIC_RELEASE);
 }
 
-static uint32_t status_flags(const struct pool *pool, const struct backend *backend)
+static const struct prefix *source_prefix(const struct global *global, const struct pool *pool,
+					  const struct backend *backend)
 {
-	return (backend_usable(pool, backend) ? LB_BACKEND_USABLE : 0) |
+	if (pool->forward == FORWARD_MODE_NAT)
+		return backend->address.family == 4 ? &global->snat_v4 : &global->snat_v6;
+	return backend->address.family == 4 ? &global->encap_v4 : &global->encap_v6;
+}
+
+/* How a NAT backend's packets are rewritten. */
+static uint32_t nat_flags(const struct global *global, const struct pool *pool,
+			  const struct backend *backend)
+{
+	if (pool->forward != FORWARD_MODE_NAT || !pool->snat)
+		return 0;
+	return LB_BACKEND_SNAT |
+	       (source_prefix(global, pool, backend)->addr.family ? 0 : LB_BACKEND_HOST_SOURCE);
+}
+
+static uint32_t status_flags(const struct global *global, const struct pool *pool,
+			     const struct backend *backend)
+{
+	return nat_flags(global, pool, backend) |
+	       (backend_usable(pool, backend) ? LB_BACKEND_USABLE : 0) |
 	       (backend_takes_clients(pool, backend) ? LB_BACKEND_TAKES_CLIENTS : 0);
 }
 
-/* Where the outer packet claims to come from: the prefix of the configuration, or what the kernel
- * would send from. */
-static void backend_source(const struct global *global, const struct backend *backend,
-			   struct lb_backend *entry)
+/* Where the outer packet, or what NAT sends, claims to come from: the prefix of the configuration,
+ * or what the kernel would send from. */
+static void backend_source(const struct global *global, const struct pool *pool,
+			   const struct backend *backend, struct lb_backend *entry)
 {
-	const struct prefix *prefix =
-		backend->address.family == 4 ? &global->encap_v4 : &global->encap_v6;
+	const struct prefix *prefix = source_prefix(global, pool, backend);
 	uint32_t bits = backend->address.family == 4 ? 32 : 128;
 
 	if (!prefix->addr.family) {
@@ -59,23 +78,36 @@ static void backend_source(const struct global *global, const struct backend *ba
 	entry->source_bits = (uint16_t)(bits - prefix->length > 32 ? 32 : bits - prefix->length);
 }
 
+/* Network order; see struct lb_backend. */
+static __be16 backend_port(const struct pool *pool, const struct backend *backend)
+{
+	switch (pool->forward) {
+	case FORWARD_MODE_GUE:
+		return htons(pool->gue_port);
+	case FORWARD_MODE_NAT:
+		return htons(backend->port);
+	default:
+		return 0;
+	}
+}
+
 static void backend_write(struct publish *publish, const struct model *model, uint32_t index)
 {
 	const struct held_backend *held = &publish->backends[index];
 	const struct backend *backend = held->wanted;
 	struct lb_backend *entry = &dataplane_backends(publish->dp)[index];
 	struct lb_backend wanted = *entry;
-	uint32_t flags = status_flags(held->pool, backend);
+	uint32_t flags = status_flags(&model->global, held->pool, backend);
 
 	wanted.outer_destination = backend->address.ip;
-	wanted.port = held->pool->forward == FORWARD_MODE_GUE ? htons(held->pool->gue_port) : 0;
+	wanted.port = backend_port(held->pool, backend);
 	if (backend->hop.resolved) {
 		memcpy(wanted.destination_mac, backend->hop.destination_mac,
 		       sizeof(wanted.destination_mac));
 		memcpy(wanted.source_mac, backend->hop.source_mac, sizeof(wanted.source_mac));
 		wanted.mtu = backend->hop.mtu;
 		wanted.ifindex = backend->hop.ifindex;
-		backend_source(&model->global, backend, &wanted);
+		backend_source(&model->global, held->pool, backend, &wanted);
 	}
 	backend_store((uint64_t *)entry, (const uint64_t *)&wanted);
 	status_store(entry, held->identity.forward, flags);

@@ -20,6 +20,8 @@ enum lb_forward publish_forward(const struct pool *pool, const struct backend *b
 		return LB_FORWARD_L2;
 	case FORWARD_MODE_GUE:
 		return four ? LB_FORWARD_GUE_V4 : LB_FORWARD_GUE_V6;
+	case FORWARD_MODE_NAT:
+		return four ? LB_FORWARD_NAT_V4 : LB_FORWARD_NAT_V6;
 	default:
 		return four ? LB_FORWARD_IPIP_V4 : LB_FORWARD_IPIP_V6;
 	}

@@ -7,6 +7,7 @@
  *   publish_place.c     indices and identities: which held object is which wanted one
  *   publish_backend.c   entries of backends
  *   publish_table.c     tables of pools
+ *   publish_nat.c       what concerns NAT as a whole
  *   publish_service.c   listeners, VIPs
  *   publish_counter.c   runs of counters
  */
@@ -91,6 +92,9 @@ enum lb_forward publish_forward(const struct pool *pool, const struct backend *b
 /* publish_backend.c: those that become unusable, then all. */
 void publish_backends_down(struct publish *publish);
 void publish_backends(struct publish *publish, const struct model *model);
+
+/* publish_nat.c: what concerns NAT as a whole, before services are added. */
+void publish_nat(struct publish *publish, const struct model *model);
 
 /* publish_table.c */
 void publish_pools(struct publish *publish); /* the pools' properties, without their tables */

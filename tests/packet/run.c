@@ -24,11 +24,13 @@
 
 #include "case.h"
 #include "program.h"
+#include "run_nat.h"
 #include "run_sweep.h"
 #include "state.h"
 
 #define BPFFS             "/sys/fs/bpf"
 #define PIN_DIR           BPFFS "/packet"
+#define PIN_DIR_NAT       BPFFS "/nat"
 #define PIN_DIR_FORGETFUL BPFFS "/forgetful"
 
 enum { METADATA_ALWAYS = 32 }; /* bytes of it that every kernel takes */
@@ -480,6 +482,8 @@ int main(int argc, char **argv)
 	age_wait();
 	failed = world_run(PIN_DIR, false, &number);
 	failed += world_run(PIN_DIR_FORGETFUL, true, &number);
+	if (topic_wanted("nat") && !(failed && program))
+		failed += nat_run(PIN_DIR_NAT, program != NULL, reached, &number);
 	if (!*topics)
 		failed += verdicts_check(&number);
 	printf("1..%u\n", number);

@@ -19,7 +19,8 @@ enum {
 		   .backends = LIMIT,                                                              \
 		   .services = LIMIT,                                                              \
 		   .slots = WORLD_SLOTS,                                                           \
-		   .counters = LIMIT * LIMIT}
+		   .counters = LIMIT * LIMIT,                                                      \
+		   .nat_flows = flow_limit}
 
 /* Fixed, so that what depends on the hash is known. */
 #define SEED .hash_seed = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}

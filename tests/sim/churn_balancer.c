@@ -15,7 +15,7 @@
 enum {
 	TABLE_SIZE = 65537,
 	SWEEP_SECONDS = 10,
-	SWEEP_STEPS = HOST_BUCKETS * LB_SWEEP_TABLE_COUNT / UNITS_PER_TICK,
+	SWEEP_STEPS = HOST_BUCKETS * SIM_SWEEP_TABLES / UNITS_PER_TICK,
 };
 
 /* The steps of a change, in the controller's order. */
@@ -229,7 +229,7 @@ static void sweep_step(void)
 			next_sweep = unit_now + units(SWEEP_SECONDS);
 			return;
 		}
-		if (sim.sweep_table == LB_SWEEP_TABLE_COUNT)
+		if (sim.sweep_table == SIM_SWEEP_TABLES)
 			return; /* settling has to wait for a change */
 	}
 }

@@ -172,6 +172,9 @@ HOST void sim_publish(void)
 
 /* ---- sweeps ---- */
 
+/* NAT is not simulated. */
+enum { SIM_SWEEP_TABLES = LB_SWEEP_NAT_FLOWS };
+
 #define SIM_SWEEP_BUCKET(map, each, context)                                                       \
 	do {                                                                                       \
 		uint32_t next_ = (map)->buckets[sim.sweep_bucket];                                 \
@@ -218,11 +221,11 @@ HOST bool sim_sweep_step(void)
 		SIM_SWEEP_BUCKET(&clients_v4, each_client_v4, &sweep);
 		break;
 	}
-	if (sim.sweep_table < LB_SWEEP_TABLE_COUNT && ++sim.sweep_bucket == HOST_BUCKETS) {
+	if (sim.sweep_table < SIM_SWEEP_TABLES && ++sim.sweep_bucket == HOST_BUCKETS) {
 		sim.sweep_bucket = 0;
 		sim.sweep_table++;
 	}
-	if (sim.sweep_table < LB_SWEEP_TABLE_COUNT || sim.changing)
+	if (sim.sweep_table < SIM_SWEEP_TABLES || sim.changing)
 		return false;
 	sim.sweeping = false;
 	sim_settle();
@@ -232,7 +235,7 @@ HOST bool sim_sweep_step(void)
 HOST void sim_sweep(void)
 {
 	while (!sim_sweep_step())
-		if (sim.changing && sim.sweep_table == LB_SWEEP_TABLE_COUNT)
+		if (sim.changing && sim.sweep_table == SIM_SWEEP_TABLES)
 			return; /* settling has to wait */
 }
 

@@ -21,7 +21,9 @@ static const struct api_case {
 	 " \"totals\": {\"packets\": 48, \"bytes\": 4800, \"dropped_packets\": 7},"
 	 " \"flow_table\": {\"entries\": 7, \"limit\": 1000}, \"client_table\":"
 	 " {\"entries\": 2, \"limit\": 500}, \"untracked\": [{\"count\": 0}, {\"count\": 1},"
-	 " {\"what\": \"client_untracked\", \"count\": 2, \"meaning\": \"no room\"}]}",
+	 " {\"what\": \"client_untracked\", \"count\": 2, \"meaning\": \"no room\"}, {\"count\": "
+	 "3},"
+	 " {\"count\": 4}]}",
 	 NULL},
 	{"POST", "/v1/doctor", NULL, 200,
 	 "{\"schema\": 1, \"running\": false, \"findings\": [{\"severity\": \"error\","
@@ -125,12 +127,12 @@ static const struct api_case {
 	{"GET", "/v1/drops?all=0", NULL, 200,
 	 "{\"drops\": [{}, {}, {}, {}, {\"verdict\": \"drop_ttl\", \"packets\": 7, \"bytes\": 700,"
 	 " \"meaning\": \"time is up\", \"action\": \"drop\"}, {}, {}, {}, {}, {}, {}, {}, {},"
-	 " {}, {}]}",
+	 " {}, {}, {}, {}, {}]}",
 	 NULL},
 	{"GET", "/v1/drops?all=1", NULL, 200,
 	 "{\"drops\": [{\"verdict\": \"forwarded\", \"packets\": 48, \"action\": \"forward\"}, {},"
 	 " {\"action\": \"pass\", \"packets\": 9}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},"
-	 " {}, {}, {}, {}, {}, {}]}",
+	 " {}, {}, {}, {}, {}, {}, {}, {}, {}, {}]}",
 	 NULL},
 	{"GET", "/v1/config", NULL, 200,
 	 "{\"version\": 1, \"pools\": [{\"name\": \"dns\"}, {\"name\": \"web\", \"check\":"

@@ -183,8 +183,8 @@ static void a_wrong_service_body_is_refused(void **state)
 		 "'forward' has no place in a service (it belongs in the pool that 'pool' names)"},
 		{"http", "{\"forward\": \"l2\"}", "'forward' has no place in a service"},
 		{"http", "{\"listen\": []}", "the list is empty"},
-		{"dns", "{\"listen\": \"udp://192.0.2.1:53\", \"forward\": \"nat\"}",
-		 "'nat' is not available"},
+		{"dns", "{\"listen\": \"udp://192.0.2.1:53\", \"snat\": true}",
+		 "'snat' needs 'forward: nat'"},
 		{"dns",
 		 "{\"listen\": \"udp://192.0.2.1:53\", \"check\": {\"type\": \"tcp\"}, "
 		 "\"backends\": [{\"name\": \"a\", \"address\": \"10.0.0.1\"}]}",

@@ -130,8 +130,6 @@ static const struct error_case pools[] = {
 	{POOL("affinity: {^timeout: 0s, key: 5-tuple}"), "'timeout' needs an affinity by source"},
 	{POOL("affinity: {key: source-ip, timeout: ^8761h}"), "timeout: '8761h' is out of range"},
 	{POOL("forward: ^ip-ip"), "forward: unknown word 'ip-ip' (did you mean 'ipip'?)"},
-	{POOL("forward: ^nat"),
-	 "'nat' is not available in this version (available: ipip, gue, l2)"},
 	{POOL("^gue_port: 6080"), "'gue_port' needs 'forward: gue'"},
 	{POOL("forward: gue\n  gue_port: ^0"), "'0' is out of range (1 to 65535)"},
 	{POOL("forward: gue\n  gue_port: ^65536"), "'65536' is out of range (1 to 65535)"},
@@ -160,7 +158,11 @@ static const struct error_case pools[] = {
 	{POOL("slow_start: ^soon"), "slow_start: expected a time such as"},
 	{POOL("panic_threshold: ^30"), "expected a percentage from 0% to 100%, found '30'"},
 	{POOL("panic_threshold: ^101%"), "expected a percentage from 0% to 100%"},
-	{POOL("snat: ^true"), "snat: not available in this version (remove it, or write false)"},
+	{POOL("^snat: true"), "'snat' needs 'forward: nat'"},
+	{POOL("forward: nat\n  backends: ^[{name: a, address: \"fd00::1\"}]\nservices:\n"
+	      "- {name: s, listen: \"tcp://192.0.2.1:80\", pool: web}"),
+	 "pool 'web': backend 'a' is of another family than tcp://192.0.2.1:80 of service 's': "
+	 "NAT between them needs 'snat: true'"},
 	{POOL("snat: ^yes"), "snat: expected true or false, found 'yes'"},
 };
 

@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# NAT to backends that nobody touched: no VIP, no tunnel, no setting, but where their packets go.
+# The network is drawn in topology.bash:
+#
+#   client -- router -- "one" (eth0)                 hides the clients (snat): VIPs .10 and .11
+#               |  '--- "two" (eth0 in, eth1 out)    does not: VIPs .22 and .23
+#             bridge -- web1, web2                   default gateway: "two"
+#
+# The last digit of a VIP is the pool's: 0 and 2 have IPv4 backends, 1 and 3 IPv6 ones.
+
+bats_require_minimum_version 1.5.0
+# shellcheck source=tests/netns/topology.bash
+source "$BATS_TEST_DIRNAME/topology.bash"
+
+pool() # NAME FORWARD ADDRESS1 ADDRESS2
+{
+	cat <<-EOT
+		- {name: $1, forward: $2, table_size: 251,
+		   check: {type: tcp, interval: 200ms, timeout: 150ms, port: 80},
+		   backends: [{name: web1, address: "$3"}, {name: web2, address: "$4"}]}
+	EOT
+}
+
+service() # NAME VIP...
+{
+	local name=$1 vip
+	shift
+	for vip; do
+		[[ $vip != *:* ]] || vip=[$vip]
+		printf -- '- {name: "%s-%s", pool: %s, listen: ["tcp://%s:80", "tcp://%s:9000", "udp://%s:53"]}\n' \
+			"$name" "$((++n))" "$name" "$vip" "$vip" "$vip"
+	done
+}
+
+configuration_one()
+{
+	local n=0
+	cat <<-EOT
+		version: 1
+		global: {limits: {flows: 10000, clients: 10000, nat_flows: 20000}}
+		pools:
+		$(pool four "nat, snat: true" "$(backend_v4 1)" "$(backend_v4 2)")
+		$(pool six "nat, snat: true" "$(backend_v6 1)" "$(backend_v6 2)")
+		services:
+		$(service four 192.0.2.10 2001:db8::10)
+		$(service six 192.0.2.11 2001:db8::11)
+	EOT
+}
+
+configuration_two()
+{
+	local n=0
+	cat <<-EOT
+		version: 1
+		global: {limits: {flows: 10000, clients: 10000, nat_flows: 20000}}
+		pools:
+		$(pool four nat "$(backend_v4 1)" "$(backend_v4 2)")
+		$(pool six nat "$(backend_v6 1)" "$(backend_v6 2)")
+		services:
+		$(service four 192.0.2.22)
+		$(service six 2001:db8::23)
+	EOT
+}
+
+setup_file()
+{
+	local n
+	lab_open
+	network_add 4
+	balancer_add one 1 one 192.0.2.10 192.0.2.11 2001:db8::10 2001:db8::11
+	balancer_add two 2 two 192.0.2.22 2001:db8::23
+	for n in 1 2; do
+		backend_add web$n $n
+		on web$n ip route replace default via 10.0.0.3
+		on web$n ip route replace default via 2001:db8:b::3
+		nginx_start web$n
+		echo_start web$n 53 "$(backend_v4 $n)" "$(backend_v6 $n)"
+		spawn bulk4-web$n web$n python3 "$TOPOLOGY_DIR/bulk.py" serve "$(backend_v4 $n)" 9000
+		spawn bulk6-web$n web$n python3 "$TOPOLOGY_DIR/bulk.py" serve "$(backend_v6 $n)" 9000
+	done
+	INSTANCE=one
+	configuration_one | config
+	lb_up eth0
+	INSTANCE=two
+	configuration_two | config
+	lb_up eth0 eth1
+}
+
+teardown_file() { lab_close; }
+teardown() { lab_diagnostics; }
+
+# Requests until both backends were seen, or 30; and who they think asks.
+both_answer() # SOURCE VIP SEEN
+{
+	local answers
+	answers=$(visit "$1" "$2" 30)
+	expect "$(wc -l <<<"$answers")" = 30 "answers"
+	expect "$(cut -d' ' -f1 <<<"$answers" | sort -u | tr '\n' ' ')" = "web1 web2 " "backends"
+	expect "$(cut -d' ' -f2 <<<"$answers" | sort -u)" = "$3" "the address that backends see"
+}
+
+@test "TCP, destination NAT: backends see the clients" {
+	both_answer "$(client_v4 1)" 192.0.2.22 "$(client_v4 1)"
+	both_answer "$(client_v6 1)" 2001:db8::23 "$(client_v6 1)"
+}
+
+@test "TCP, source NAT, each pair of families: backends see the balancer" {
+	both_answer "$(client_v4 1)" 192.0.2.10 10.0.0.2
+	both_answer "$(client_v6 1)" 2001:db8::10 10.0.0.2
+	both_answer "$(client_v4 1)" 192.0.2.11 2001:db8:b::2
+	both_answer "$(client_v6 1)" 2001:db8::11 2001:db8:b::2
+}
+
+@test "UDP, each way" {
+	for target in 192.0.2.22 "[2001:db8::23]" 192.0.2.10 "[2001:db8::10]" 192.0.2.11 "[2001:db8::11]"; do
+		echo "$target"
+		steady_start udp "$target:53" 20 --udp
+		steady_rounds udp 3
+		steady_stop udp
+		expect "$(steady udp '[.[] | select(.error)] | length')" = 0 "flows with an error"
+		expect "$(steady udp '[.[].backends[]] | unique | join(" ")')" = "web1 web2" backends
+	done
+}
+
+@test "32 MB over one TCP connection, each way" {
+	for target in 192.0.2.22 2001:db8::23 192.0.2.10 2001:db8::10 192.0.2.11 2001:db8::11; do
+		run -0 on client python3 "$TOPOLOGY_DIR/bulk.py" send $target 9000 32
+		echo "$output"
+	done
+}
