@@ -12,9 +12,12 @@
  * forwarded packet costs one per-CPU counter entry, that of its service and backend.
  *
  * Look-ups of a forwarded packet: services (hash), pools, slots, backends (arrays), counters
- * (per-CPU array). Where the pool remembers clients: clients (hash), slot_times (array). Where the
- * slot is changed or the pool tracks every flow: flows (hash), and births (hash) if that has none.
+ * (per-CPU array). Where the service has lists of sources: sources (trie); where it has a limit of
+ * new flows, for a SYN: new_flow_limits (array), openers (hash). Where the pool remembers clients:
+ * clients (hash), slot_times (array). Where the slot is changed or the pool tracks every flow:
+ * flows (hash), and births (hash) if that has none.
  */
+#include "admit.h"
 #include "answer.h"
 #include "arrive.h"
 #include "env.h"
@@ -55,6 +58,8 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 	verdict = service_lookup(&way->packet, &way->service);
 	if (verdict == LB_PASS_NO_SERVICE && nat_in_use())
 		return walk_back(ctx, way);
+	if (verdict == LB_CONTINUE)
+		verdict = admit(&way->packet, way->service);
 	if (verdict == LB_CONTINUE)
 		verdict = pick(&way->packet, way->service->pool, &way->choice, &way->backend);
 	if (verdict != LB_CONTINUE)

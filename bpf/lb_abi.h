@@ -27,6 +27,9 @@ enum lb_limit {
 	LB_NAME_SIZE = 64,           /* bytes of a name with its NUL */
 	LB_HASH_KEYS = 12,
 	LB_SEED_SIZE = 16,
+	LB_SOURCES_MAX = 1 << 20,   /* prefixes of all services' lists, of each family */
+	LB_OPENERS_MAX = 1 << 16,   /* buckets */
+	LB_NEW_FLOWS_MAX = 1000000, /* the highest limit, per second, and the longest burst */
 };
 
 /*
@@ -70,7 +73,9 @@ enum lb_limit {
 	X(RETURNED, RETURN, "the answer of a NAT backend, sent to its client")                     \
 	X(DROP_NAT_FULL, DROP, "a new flow of a NAT pool found no room in the NAT table")          \
 	X(DROP_NAT_PORTS, DROP, "no source port toward the NAT backend was free for a new flow")   \
-	X(DROP_NAT_UNKNOWN, DROP, "belongs to a flow that NAT does not know, and opens none")
+	X(DROP_NAT_UNKNOWN, DROP, "belongs to a flow that NAT does not know, and opens none")      \
+	X(DROP_DENIED, DROP, "the service's allow and deny lists do not take the source")          \
+	X(DROP_NEW_FLOW_LIMIT, DROP, "the source opens more new flows than new_flow_limit allows")
 
 enum lb_verdict {
 	LB_CONTINUE, /* not an end: the next stage goes on */
@@ -178,7 +183,51 @@ struct lb_service {
 	__u32 index;
 	__u32 pool;
 	__u32 counter_base; /* of the service's run in `counters`, see struct lb_counter */
-	__u32 flags;        /* none yet */
+	__u32 flags;        /* enum lb_service_flag */
+};
+
+enum lb_service_flag {
+	LB_SERVICE_LISTED = 1 << 0,       /* `sources` have prefixes of it */
+	LB_SERVICE_ALLOWED_ONLY = 1 << 1, /* who is in none of them is denied */
+	LB_SERVICE_LIMITED = 1 << 2,      /* `new_flow_limits` have a limit of it */
+};
+#define LB_SERVICE_GUARDED (LB_SERVICE_LISTED | LB_SERVICE_LIMITED)
+
+/*
+ * Allow and deny lists: keys of tries of the longest prefix, in which the service comes first and
+ * always counts whole. Value: enum lb_source_rule.
+ */
+struct lb_source_key_v4 {
+	__u32 prefix_length; /* LB_SOURCE_LENGTH */
+	__u32 service;
+	__be32 address;
+};
+
+struct lb_source_key_v6 {
+	__u32 prefix_length;
+	__u32 service;
+	union lb_addr address;
+};
+
+#define LB_SOURCE_LENGTH(bits) (32 + (bits))
+
+enum lb_source_rule { LB_SOURCE_ALLOW, LB_SOURCE_DENY };
+
+/* At `new_flow_limits[service.index]`. */
+struct lb_new_flow_limit {
+	__u64 flow_ns;   /* in which room for one more flow comes back; 0: there is no limit */
+	__u64 bucket_ns; /* in which an empty bucket fills: flow_ns times the burst */
+	__be32 mask_v4;  /* of sources that share a bucket */
+	__u32 unused;
+	union lb_addr mask_v6;
+};
+
+/* Of a bucket in `openers`; its value is the time (CLOCK_MONOTONIC, ns) at which it is full again.
+ */
+struct lb_opener_key {
+	__u32 service;
+	__u32 family;         /* 4 or 6 */
+	union lb_addr source; /* masked; IPv4 with twelve zero bytes behind */
 };
 
 /* An address of some service, whatever the port. */
@@ -673,6 +722,10 @@ LB_ASSERT_SIZE(struct lb_service_key_v6, 20);
 LB_ASSERT_SIZE(struct lb_service, 16);
 LB_ASSERT_SIZE(struct lb_vip_key, 20);
 LB_ASSERT_SIZE(struct lb_control, 16);
+LB_ASSERT_SIZE(struct lb_source_key_v4, 12);
+LB_ASSERT_SIZE(struct lb_source_key_v6, 24);
+LB_ASSERT_SIZE(struct lb_new_flow_limit, 40);
+LB_ASSERT_SIZE(struct lb_opener_key, 24);
 LB_ASSERT_SIZE(struct lb_vip, 8);
 LB_ASSERT_SIZE(struct lb_bucket, 16);
 LB_ASSERT_SIZE(struct lb_fragment_key, 40);

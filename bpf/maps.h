@@ -85,6 +85,47 @@ struct {
 	__type(value, struct lb_bucket);
 } error_bucket SEC(".maps");
 
+/*
+ * Allow and deny lists of all services, see struct lb_source_key_v4. lbd writes; the program reads
+ * for each packet of a service that has lists. Full: lbd says so; prefixes that are new are not in
+ * force.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LB_SOURCES_MAX);
+	__type(key, struct lb_source_key_v4);
+	__type(value, __u32);
+} sources_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LB_SOURCES_MAX);
+	__type(key, struct lb_source_key_v6);
+	__type(value, __u32);
+} sources_v6 SEC(".maps");
+
+/* lbd writes; the program reads for packets of services that have a limit of new flows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_new_flow_limit);
+} new_flow_limits SEC(".maps");
+
+/*
+ * Who opens flows of such services. The program reads and writes. Full: the bucket that was used
+ * longest ago goes, and is then a full one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LB_OPENERS_MAX);
+	__type(key, struct lb_opener_key);
+	__type(value, __u64);
+} openers SEC(".maps");
+
 /* lbd writes; the program reads for each packet of a service. Full: lbd refuses the pool. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

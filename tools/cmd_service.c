@@ -55,6 +55,29 @@ int ctl_service_list(struct ctl *ctl, struct fault *fault)
 	return 0;
 }
 
+/* Who may open flows, where that is not everyone. */
+static void print_sources(const json_t *service)
+{
+	static const char *const lists[] = {"allow", "deny"};
+	const json_t *prefix = json_object_get(service, "new_flow_prefix");
+	uint64_t limit = ctl_integer(service, "new_flow_limit");
+	uint64_t burst = ctl_integer(service, "new_flow_burst");
+
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *list = json_object_get(service, lists[i]);
+
+		if (list)
+			ctl_line(lists[i], "%zu %s", json_array_size(list),
+				 json_array_size(list) == 1 ? "prefix" : "prefixes");
+	}
+	if (limit)
+		ctl_line("new flow limit",
+			 "%" PRIu64 " a second of each /%" PRIu64 " (IPv6: /%" PRIu64 "), %" PRIu64
+			 " at once",
+			 limit, ctl_integer(prefix, "v4"), ctl_integer(prefix, "v6"),
+			 burst ? burst : limit);
+}
+
 int ctl_service_show(struct ctl *ctl, struct fault *fault)
 {
 	const struct ctl_request request = {.method = "GET",
@@ -71,6 +94,7 @@ int ctl_service_show(struct ctl *ctl, struct fault *fault)
 		ctl_line("listen", "%s", listen ? listen : "");
 		ctl_line("pool", "%s", ctl_text(reply, "pool"));
 		ctl_line("backends up", "%s", up);
+		print_sources(reply);
 		ctl_line("packets", "%s", ctl_count_field(ctl, reply, "packets", number));
 		ctl_line("bytes", "%s", ctl_count_field(ctl, reply, "bytes", number));
 		ctl_line("new flows", "%s", ctl_count_field(ctl, reply, "new_flows", number));

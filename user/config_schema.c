@@ -125,13 +125,153 @@ static void read_pool_name(struct walk *walk, const struct node *value, void *ob
 		schema_place_add(reading, &reading->references, service, 0, value);
 }
 
+/* ---- allow and deny ---- */
+
+struct listed {
+	struct source_rule rule;
+	const struct node *at;
+};
+
+static int by_rule(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+	int order = source_rule_compare(&x->rule, &y->rule);
+
+	if (order == 0)
+		order = (x->at->line > y->at->line) - (x->at->line < y->at->line);
+	return order ? order : (x->at->column > y->at->column) - (x->at->column < y->at->column);
+}
+
+static bool read_prefix(struct walk *walk, const struct node *node, const char *key,
+			struct prefix *out)
+{
+	const char *text = walk_text(walk, node, key, "a prefix"), *why;
+	char quoted[CONFIG_QUOTE_SIZE];
+
+	if (!text)
+		return false;
+	if (prefix_parse(text, out, &why) == 0)
+		return true;
+	walk_error(walk, node, "%s: %s: %s (such as 192.0.2.0/24 or 2001:db8::/32)", key,
+		   config_quote(text, quoted), why);
+	return false;
+}
+
+/* Keeps one of each prefix. Returns how many are left, in `rules`. */
+static size_t listed_unique(struct walk *walk, const char *key, struct listed *all, size_t count,
+			    struct source_rule *rules)
+{
+	char text[PREFIX_TEXT_SIZE];
+	size_t kept = 0;
+
+	if (count)
+		qsort(all, count, sizeof(*all), by_rule);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && source_rule_compare(&all[i - 1].rule, &all[i].rule) == 0)
+			walk_error(walk, all[i].at, "%s: %s is in the list already (line %u)", key,
+				   prefix_format(&all[i].rule.prefix, text), all[i - 1].at->line);
+		else
+			rules[kept++] = all[i].rule;
+	}
+	return kept;
+}
+
+static void read_sources(struct walk *walk, const struct node *list, struct service *service,
+			 bool allow)
+{
+	const char *key = allow ? "allow" : "deny";
+	struct source_rule *rules;
+	struct listed *all;
+	size_t count = 0;
+
+	if (!walk_is_list(walk, list, key))
+		return;
+	if (allow && list->count == 0)
+		walk_error(walk, list,
+			   "allow: the list is empty (to take everyone, leave it out; "
+			   "to take nobody, deny 0.0.0.0/0 and ::/0)");
+	if (list->count > MODEL_SOURCES_MAX) {
+		walk_error(walk, list, "%s: the list has %zu prefixes, more than %d", key,
+			   list->count, MODEL_SOURCES_MAX);
+		return;
+	}
+	all = calloc(list->count + 1, sizeof(*all));
+	rules = calloc(list->count + 1, sizeof(*rules));
+	for (size_t i = 0; all && rules && i < list->count; i++) {
+		all[count].at = list->items[i];
+		all[count].rule.allow = allow;
+		count += read_prefix(walk, list->items[i], key, &all[count].rule.prefix);
+	}
+	if (!all || !rules ||
+	    service_sources_set(service, allow, rules,
+				listed_unique(walk, key, all, count, rules)) < 0)
+		schema_out_of_memory(walk->context);
+	free(all);
+	free(rules);
+}
+
+static void read_allow(struct walk *walk, const struct node *value, void *object)
+{
+	read_sources(walk, value, object, true);
+}
+
+static void read_deny(struct walk *walk, const struct node *value, void *object)
+{
+	read_sources(walk, value, object, false);
+}
+
+/* The item of the list that says the prefix, or the list. */
+static const struct node *prefix_node(const struct node *list, const struct prefix *prefix)
+{
+	for (size_t i = 0; list->kind == NODE_LIST && i < list->count; i++) {
+		struct prefix each;
+
+		if (list->items[i]->kind == NODE_SCALAR &&
+		    prefix_parse(list->items[i]->text, &each, NULL) == 0 &&
+		    each.length == prefix->length && addr_equal(&each.addr, &prefix->addr))
+			return list->items[i];
+	}
+	return list;
+}
+
+/* Of what is said of sources in both lists, or of a limit that is not there. */
+static void check_sources(struct walk *walk, const struct node *map, const struct service *service)
+{
+	const struct node *deny = config_tree_get(map, "deny", NULL);
+	const struct node *list = deny ? deny : config_tree_get(map, "allow", NULL), *at;
+	char text[PREFIX_TEXT_SIZE];
+
+	for (size_t i = 1; list && i < service->source_count; i++) {
+		const struct source_rule *rule = &service->sources[i];
+
+		if (source_rule_compare(rule - 1, rule) == 0)
+			walk_error(walk, prefix_node(list, &rule->prefix),
+				   "%s: %s is in the list '%s', too", deny ? "deny" : "allow",
+				   prefix_format(&rule->prefix, text), deny ? "allow" : "deny");
+	}
+	if (!service->new_flow_limit && config_tree_get(map, "new_flow_burst", &at))
+		walk_error(walk, at, "'new_flow_burst' needs a 'new_flow_limit'");
+	if (!service->new_flow_limit && config_tree_get(map, "new_flow_prefix", &at))
+		walk_error(walk, at, "'new_flow_prefix' needs a 'new_flow_limit'");
+}
+
+static const struct key new_flow_prefix_keys[] = {
+	{"v4", KEY_NUMBER, KEY_FIELD(struct service, new_flow_prefix_v4), .min = 1, .max = 32},
+	{"v6", KEY_NUMBER, KEY_FIELD(struct service, new_flow_prefix_v6), .min = 1, .max = 128},
+	{},
+};
+
 const struct key schema_service_keys[] = {
 	{"name", KEY_ELSEWHERE, .required = true},
 	{"listen", KEY_CUSTOM, .required = true, .read = read_listen},
 	{"pool", KEY_CUSTOM, .read = read_pool_name},
-	{"allow", KEY_CUSTOM, .support = NOT_YET},
-	{"deny", KEY_CUSTOM, .support = NOT_YET},
-	{"new_flow_limit", KEY_CUSTOM, .support = NOT_YET},
+	{"allow", KEY_CUSTOM, .read = read_allow},
+	{"deny", KEY_CUSTOM, .read = read_deny},
+	{"new_flow_limit", KEY_NUMBER, KEY_FIELD(struct service, new_flow_limit),
+	 .max = LB_NEW_FLOWS_MAX},
+	{"new_flow_burst", KEY_NUMBER, KEY_FIELD(struct service, new_flow_burst), .min = 1,
+	 .max = LB_NEW_FLOWS_MAX},
+	{"new_flow_prefix", KEY_MAP, .keys = new_flow_prefix_keys},
 	{},
 };
 
@@ -146,6 +286,7 @@ void schema_service(struct reading *reading, const struct node *map, struct serv
 	};
 
 	walk_map(&reading->walk, map, "a service", sections, 3, partial);
+	check_sources(&reading->walk, map, service);
 	if (own)
 		schema_pool_done(reading, own, map);
 }
@@ -200,6 +341,7 @@ static void read_service(struct reading *reading, const struct node *list, const
 	}
 	schema_service(reading, item, service ? service : &nameless, own, false);
 	free(nameless.listen);
+	free(nameless.sources);
 }
 
 /* ---- the file ---- */

@@ -78,7 +78,9 @@ int dataplane_attachments(struct dataplane *dp, uint32_t *ifindexes, struct lb_a
 
 struct lb_backend *dataplane_backends(struct dataplane *dp); /* [settings.limits.backends + 1] */
 struct lb_pool *dataplane_pools(struct dataplane *dp);       /* [settings.limits.services + 1] */
-uint32_t *dataplane_slots(struct dataplane *dp);             /* [settings.limits.slots] */
+/* [settings.limits.services + 1] */
+struct lb_new_flow_limit *dataplane_new_flow_limits(struct dataplane *dp);
+uint32_t *dataplane_slots(struct dataplane *dp); /* [settings.limits.slots] */
 struct lb_control *dataplane_control(struct dataplane *dp);
 struct lb_times *dataplane_slot_times(struct dataplane *dp); /* [settings.limits.slots] */
 const struct lb_usage *dataplane_usage(struct dataplane *dp);
@@ -104,6 +106,15 @@ int dataplane_vip_put(struct dataplane *dp, const struct addr *vip, const struct
 int dataplane_vip_del(struct dataplane *dp, const struct addr *vip);
 typedef void (*dataplane_vip_each)(void *context, const struct addr *vip);
 int dataplane_vips(struct dataplane *dp, dataplane_vip_each each, void *context);
+
+/* Allow and deny lists, by index of the service: 0 or a negative errno. `each` ends a walk by
+ * returning other than 0. */
+int dataplane_source_put(struct dataplane *dp, uint32_t service, const struct prefix *prefix,
+			 bool allow);
+int dataplane_source_del(struct dataplane *dp, uint32_t service, const struct prefix *prefix);
+typedef int (*dataplane_source_each)(void *context, uint32_t service, const struct prefix *prefix,
+				     bool allow);
+int dataplane_sources(struct dataplane *dp, dataplane_source_each each, void *context);
 
 /* ---- identities: index 1 to the limit; a zero name is a free index; 0 or a negative errno ---- */
 

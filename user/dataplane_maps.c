@@ -45,6 +45,8 @@ int dataplane_arrays_map(struct dataplane *dp)
 	dp->backends =
 		dataplane_array_map(dp->fds[MAP_backends], sizeof(*dp->backends), l->backends + 1);
 	dp->pools = dataplane_array_map(dp->fds[MAP_pools], sizeof(*dp->pools), l->services + 1);
+	dp->new_flow_limits = dataplane_array_map(dp->fds[MAP_new_flow_limits],
+						  sizeof(*dp->new_flow_limits), l->services + 1);
 	dp->slots = dataplane_array_map(dp->fds[MAP_slots], sizeof(*dp->slots), l->slots);
 	dp->control = dataplane_array_map(dp->fds[MAP_control], sizeof(*dp->control), 1);
 	dp->slot_times =
@@ -52,7 +54,7 @@ int dataplane_arrays_map(struct dataplane *dp)
 	dp->usage = dataplane_array_map(dp->fds[MAP_usage], sizeof(*dp->usage), 1);
 	dp->probes = dataplane_array_map(dp->fds[MAP_probes], sizeof(*dp->probes), l->backends + 1);
 	if (dp->backends && dp->pools && dp->slots && dp->control && dp->slot_times && dp->usage &&
-	    dp->probes)
+	    dp->probes && dp->new_flow_limits)
 		return 0;
 	dataplane_arrays_unmap(dp);
 	return -ENOMEM;
@@ -64,12 +66,14 @@ void dataplane_arrays_unmap(struct dataplane *dp)
 
 	dataplane_array_unmap(dp->backends, sizeof(*dp->backends), l->backends + 1);
 	dataplane_array_unmap(dp->pools, sizeof(*dp->pools), l->services + 1);
+	dataplane_array_unmap(dp->new_flow_limits, sizeof(*dp->new_flow_limits), l->services + 1);
 	dataplane_array_unmap(dp->slots, sizeof(*dp->slots), l->slots);
 	dataplane_array_unmap(dp->control, sizeof(*dp->control), 1);
 	dataplane_array_unmap(dp->slot_times, sizeof(*dp->slot_times), l->slots);
 	dataplane_array_unmap(dp->usage, sizeof(*dp->usage), 1);
 	dataplane_array_unmap(dp->probes, sizeof(*dp->probes), l->backends + 1);
 	dp->probes = NULL;
+	dp->new_flow_limits = NULL;
 	dp->slot_times = NULL;
 	dp->usage = NULL;
 	dp->backends = NULL;
@@ -86,6 +90,11 @@ struct lb_backend *dataplane_backends(struct dataplane *dp)
 struct lb_pool *dataplane_pools(struct dataplane *dp)
 {
 	return dp->pools;
+}
+
+struct lb_new_flow_limit *dataplane_new_flow_limits(struct dataplane *dp)
+{
+	return dp->new_flow_limits;
 }
 
 uint32_t *dataplane_slots(struct dataplane *dp)
@@ -323,6 +332,84 @@ int dataplane_vips(struct dataplane *dp, dataplane_vip_each each, void *context)
 	struct lb_vip_key key;
 
 	return keys_walk(dp->fds[MAP_vips], &key, sizeof(key), vip_tell, &walk);
+}
+
+/* ---- allow and deny lists ---- */
+
+union source_key {
+	struct lb_source_key_v4 v4;
+	struct lb_source_key_v6 v6;
+};
+
+static int source_key_fill(struct dataplane *dp, uint32_t service, const struct prefix *prefix,
+			   union source_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	if (prefix->addr.family == 4) {
+		key->v4 = (struct lb_source_key_v4){LB_SOURCE_LENGTH(prefix->length), service,
+						    prefix->addr.ip.v4};
+		return dp->fds[MAP_sources_v4];
+	}
+	key->v6 = (struct lb_source_key_v6){LB_SOURCE_LENGTH(prefix->length), service,
+					    prefix->addr.ip};
+	return dp->fds[MAP_sources_v6];
+}
+
+int dataplane_source_put(struct dataplane *dp, uint32_t service, const struct prefix *prefix,
+			 bool allow)
+{
+	const uint32_t rule = allow ? LB_SOURCE_ALLOW : LB_SOURCE_DENY;
+	union source_key key;
+	int fd = source_key_fill(dp, service, prefix, &key);
+
+	return element_put(fd, &key, &rule);
+}
+
+int dataplane_source_del(struct dataplane *dp, uint32_t service, const struct prefix *prefix)
+{
+	union source_key key;
+	int fd = source_key_fill(dp, service, prefix, &key);
+
+	return element_del(fd, &key);
+}
+
+struct sources_walk {
+	int fd;
+	uint8_t family;
+	dataplane_source_each each;
+	void *context;
+};
+
+static int source_tell(void *context, const void *key)
+{
+	const struct sources_walk *walk = context;
+	const struct lb_source_key_v4 *k4 = key;
+	const struct lb_source_key_v6 *k6 = key;
+	struct prefix prefix = {.addr.family = walk->family};
+	uint32_t rule;
+	int err = element_get(walk->fd, key, &rule);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	prefix.length = (uint8_t)(k4->prefix_length - LB_SOURCE_LENGTH(0));
+	if (walk->family == 4)
+		prefix.addr.ip.v4 = k4->address;
+	else
+		prefix.addr.ip = k6->address;
+	return walk->each(walk->context, k4->service, &prefix, rule == LB_SOURCE_ALLOW);
+}
+
+int dataplane_sources(struct dataplane *dp, dataplane_source_each each, void *context)
+{
+	struct sources_walk walk = {dp->fds[MAP_sources_v4], 4, each, context};
+	union source_key key;
+	int err = keys_walk(walk.fd, &key, sizeof(key.v4), source_tell, &walk);
+
+	if (err)
+		return err;
+	walk.fd = dp->fds[MAP_sources_v6];
+	walk.family = 6;
+	return keys_walk(walk.fd, &key, sizeof(key.v6), source_tell, &walk);
 }
 
 /* ---- identities ---- */

@@ -21,6 +21,10 @@
 	X(vips, struct lb_vip_key, struct lb_vip, (l)->services * 8)                               \
 	X(fragments, struct lb_fragment_key, struct lb_fragment, LB_FRAGMENTS)                     \
 	X(error_bucket, __u32, struct lb_bucket, 1)                                                \
+	X(sources_v4, struct lb_source_key_v4, __u32, LB_SOURCES_MAX)                              \
+	X(sources_v6, struct lb_source_key_v6, __u32, LB_SOURCES_MAX)                              \
+	X(new_flow_limits, __u32, struct lb_new_flow_limit, (l)->services + 1)                     \
+	X(openers, struct lb_opener_key, __u64, LB_OPENERS_MAX)                                    \
 	X(pools, __u32, struct lb_pool, (l)->services + 1)                                         \
 	X(slots, __u32, struct lb_slot_block, (l)->slots / LB_SLOT_BLOCK)                          \
 	X(backends, __u32, struct lb_backend, (l)->backends + 1)                                   \
@@ -82,6 +86,7 @@ struct dataplane {
 	int cpu_count;
 	struct lb_backend *backends;
 	struct lb_pool *pools;
+	struct lb_new_flow_limit *new_flow_limits;
 	uint32_t *slots;
 	struct lb_control *control;
 	struct lb_times *slot_times;

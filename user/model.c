@@ -164,6 +164,7 @@ static void service_free(struct service *service)
 	if (!service)
 		return;
 	free(service->listen);
+	free(service->sources);
 	free(service);
 }
 
@@ -214,6 +215,10 @@ struct service *model_service_add(struct model *model, const char *name)
 	struct service *service = named_add(&items, &model->service_count, sizeof(*service), name);
 
 	model->services = items;
+	if (service) {
+		service->new_flow_prefix_v4 = 32;
+		service->new_flow_prefix_v6 = 64;
+	}
 	return service;
 }
 
@@ -246,6 +251,47 @@ int service_listen_add(struct service *service, const struct endpoint *endpoint)
 	return 0;
 }
 
+int source_rule_compare(const struct source_rule *a, const struct source_rule *b)
+{
+	int order = addr_compare(&a->prefix.addr, &b->prefix.addr);
+
+	return order ? order : (int)a->prefix.length - (int)b->prefix.length;
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	return source_rule_compare(a, b);
+}
+
+int service_sources_set(struct service *service, bool allow, const struct source_rule *rules,
+			size_t count)
+{
+	size_t kept = service->source_count - service_sources_count(service, allow), at = 0;
+	struct source_rule *all = calloc(kept + count + 1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < service->source_count; i++)
+		if (service->sources[i].allow != allow)
+			all[at++] = service->sources[i];
+	if (count)
+		memcpy(all + at, rules, count * sizeof(*rules));
+	qsort(all, kept + count, sizeof(*all), by_prefix);
+	free(service->sources);
+	service->sources = all;
+	service->source_count = kept + count;
+	return 0;
+}
+
+size_t service_sources_count(const struct service *service, bool allow)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->source_count; i++)
+		count += service->sources[i].allow == allow;
+	return count;
+}
+
 /* The copies below rely on `add` for what is owned, and overwrite the rest. */
 
 static int copy_pool(struct model *model, const struct pool *from)
@@ -271,10 +317,18 @@ static int copy_pool(struct model *model, const struct pool *from)
 static int copy_service(struct model *model, const struct service *from)
 {
 	struct service *service = model_service_add(model, from->name);
+	struct source_rule *sources = NULL;
 	struct endpoint *listen;
 
 	if (!service)
 		return -errno;
+	if (from->source_count) {
+		sources = calloc(from->source_count, sizeof(*sources));
+		if (!sources)
+			return -ENOMEM;
+		memcpy(sources, from->sources, from->source_count * sizeof(*sources));
+		service->sources = sources; /* freed with it if the rest fails */
+	}
 	for (size_t i = 0; i < from->listen_count; i++) {
 		int err = service_listen_add(service, &from->listen[i]);
 
@@ -284,6 +338,7 @@ static int copy_service(struct model *model, const struct service *from)
 	listen = service->listen;
 	*service = *from;
 	service->listen = listen;
+	service->sources = sources;
 	return 0;
 }
 

@@ -24,6 +24,7 @@ enum {
 	MODEL_WEIGHT_MAX = 65535,
 	MODEL_TABLE_SIZE_DEFAULT = 65537,
 	MODEL_GUE_PORT_DEFAULT = 6080,
+	MODEL_SOURCES_MAX = 10000, /* prefixes of one list */
 	CHECK_TEXT_SIZE = 256,
 	CHECK_COMMAND_SIZE = 512,
 };
@@ -179,11 +180,23 @@ struct pool {
 	uint64_t swept_ms;      /* CLOCK_REALTIME when that began; 0: none yet */
 };
 
+/* A prefix of a service's allow or deny list. */
+struct source_rule {
+	struct prefix prefix;
+	bool allow;
+};
+
 struct service {
 	char name[MODEL_NAME_SIZE];
 	struct endpoint *listen;
 	size_t listen_count;
 	char pool[MODEL_NAME_SIZE];
+	struct source_rule *sources; /* both lists, ordered by prefix, each prefix once */
+	size_t source_count;
+	uint32_t new_flow_limit;    /* per second and source prefix; 0: none */
+	uint32_t new_flow_burst;    /* 0: as many as the limit */
+	uint8_t new_flow_prefix_v4; /* bits of the source that share a limit */
+	uint8_t new_flow_prefix_v6;
 	uint32_t index;
 };
 
@@ -230,6 +243,14 @@ int pool_backend_del(struct pool *pool, const char *name);
 
 /* 0 or -ENOMEM. */
 int service_listen_add(struct service *service, const struct endpoint *endpoint);
+/* Puts `count` rules in the place of the service's `allow` or `deny` list, the other one stays: 0
+ * or -ENOMEM. Rules of that list alone; a prefix of both is for the caller to find. */
+int service_sources_set(struct service *service, bool allow, const struct source_rule *rules,
+			size_t count);
+/* How many rules are of that list. */
+size_t service_sources_count(const struct service *service, bool allow);
+/* By address, then length. */
+int source_rule_compare(const struct source_rule *a, const struct source_rule *b);
 
 /* Letters, digits, '-', '_' and '.', first a letter or digit, 1 to 63 bytes. */
 bool model_name_valid(const char *name);

@@ -139,9 +139,39 @@ json_t *model_json_backend(const struct backend *backend)
 		backend->backup ? json_true() : NULL);
 }
 
+/* NULL for an empty list, which leaves the key out. */
+static json_t *sources(const struct service *service, bool allow)
+{
+	json_t *list = service_sources_count(service, allow) ? json_array() : NULL;
+
+	for (size_t i = 0; list && i < service->source_count; i++) {
+		char text[PREFIX_TEXT_SIZE];
+
+		if (service->sources[i].allow == allow)
+			json_array_append_new(list, json_string(prefix_format(
+							    &service->sources[i].prefix, text)));
+	}
+	return list;
+}
+
+static void add_sources(json_t *json, const struct service *service)
+{
+	json_object_update_new(json, json_pack("{s:o*, s:o*}", "allow", sources(service, true),
+					       "deny", sources(service, false)));
+	if (!service->new_flow_limit)
+		return;
+	json_object_update_new(
+		json,
+		json_pack("{s:I, s:o*, s:{s:i, s:i}}", "new_flow_limit",
+			  (json_int_t)service->new_flow_limit, "new_flow_burst",
+			  service->new_flow_burst ? json_integer(service->new_flow_burst) : NULL,
+			  "new_flow_prefix", "v4", service->new_flow_prefix_v4, "v6",
+			  service->new_flow_prefix_v6));
+}
+
 json_t *model_json_service(const struct service *service)
 {
-	json_t *listen = json_array();
+	json_t *listen = json_array(), *json;
 
 	for (size_t i = 0; i < service->listen_count; i++) {
 		char text[ENDPOINT_TEXT_SIZE];
@@ -149,8 +179,11 @@ json_t *model_json_service(const struct service *service)
 		json_array_append_new(listen,
 				      json_string(endpoint_format(&service->listen[i], text)));
 	}
-	return json_pack("{s:s, s:o, s:s}", "name", service->name, "listen", listen, "pool",
+	json = json_pack("{s:s, s:o, s:s}", "name", service->name, "listen", listen, "pool",
 			 service->pool);
+	if (json)
+		add_sources(json, service);
+	return json;
 }
 
 /* A file that names it for another mode is refused. */

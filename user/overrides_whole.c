@@ -127,7 +127,7 @@ static int make_one(void *context, const struct pair *pair)
 		return item->body ? 0 : -1;
 	}
 	/* A key that it has not is the default, whatever the file says of it. */
-	item->removes = pair->kind == OVERRIDE_BACKEND && pair->from;
+	item->removes = pair->from != NULL;
 	item->body = without_name(pair->to);
 	return item->body ? 0 : -1;
 }

@@ -115,11 +115,44 @@ static bool listens_on(const struct service *service, const struct endpoint *end
 	return false;
 }
 
+static void sources_detail(const struct service *from, const struct service *to, bool allow,
+			   char detail[192])
+{
+	const char *key = allow ? "allow" : "deny";
+	size_t a = 0, b = 0, gone = 0, come = 0;
+
+	while (a < from->source_count || b < to->source_count) {
+		int order = a == from->source_count ? 1
+			    : b == to->source_count
+				    ? -1
+				    : source_rule_compare(&from->sources[a], &to->sources[b]);
+		bool was = order <= 0 && from->sources[a].allow == allow;
+		bool is = order >= 0 && to->sources[b].allow == allow;
+
+		gone += was && !is;
+		come += is && !was;
+		a += order <= 0;
+		b += order >= 0;
+	}
+	if (come)
+		detail_add(detail, "%s +%zu", key, come);
+	if (gone)
+		detail_add(detail, "%s -%zu", key, gone);
+}
+
 static void service_detail(const struct service *from, const struct service *to, char detail[192])
 {
 	char text[ENDPOINT_TEXT_SIZE];
 
 	detail_word(detail, "pool", from->pool, to->pool);
+	sources_detail(from, to, true, detail);
+	sources_detail(from, to, false, detail);
+	detail_number(detail, "new_flow_limit", from->new_flow_limit, to->new_flow_limit);
+	detail_number(detail, "new_flow_burst", from->new_flow_burst, to->new_flow_burst);
+	detail_number(detail, "new_flow_prefix.v4", from->new_flow_prefix_v4,
+		      to->new_flow_prefix_v4);
+	detail_number(detail, "new_flow_prefix.v6", from->new_flow_prefix_v6,
+		      to->new_flow_prefix_v6);
 	for (size_t i = 0; i < from->listen_count; i++) {
 		if (!listens_on(to, &from->listen[i]))
 			detail_add(detail, "-%s", endpoint_format(&from->listen[i], text));

@@ -56,6 +56,8 @@ static int publish_read(struct publish *publish)
 {
 	int rc = publish_listeners_read(publish);
 
+	if (rc == 0)
+		rc = publish_sources_read(publish);
 	for (uint32_t i = 1; rc == 0 && i <= publish->limits.services; i++)
 		rc = publish_read_pool(publish, i);
 	for (uint32_t i = 1; rc == 0 && i <= publish->limits.services; i++)
@@ -115,6 +117,7 @@ void publish_free(struct publish *publish)
 	extent_destroy(&publish->time_runs);
 	extent_destroy(&publish->counter_runs);
 	free(publish->listeners.items);
+	free(publish->sources.items);
 	free(publish->pools);
 	free(publish->services);
 	free(publish->backends);
@@ -139,7 +142,9 @@ int publish_run(struct publish *publish, struct model *model, struct fault *faul
 	publish_backends(publish, model);
 	publish_tables(publish);
 	publish_nat(publish, model);
+	publish_sources_add(publish, model);
 	publish_services_add(publish, model);
+	publish_sources_remove(publish, model);
 	publish_forget(publish);
 
 	publish->fault = NULL;

@@ -9,6 +9,7 @@
  *   publish_table.c     tables of pools
  *   publish_nat.c       what concerns NAT as a whole
  *   publish_service.c   listeners, VIPs
+ *   publish_source.c    allow and deny lists, limits of new flows
  *   publish_counter.c   runs of counters
  */
 #ifndef LIMPET_PUBLISH_PRIVATE_H
@@ -55,6 +56,18 @@ struct held_listeners {
 	size_t count;
 };
 
+/* One entry of sources_v4 or sources_v6. */
+struct held_source {
+	uint32_t service;
+	struct source_rule rule;
+};
+
+struct held_sources {
+	struct held_source *items; /* ordered by service and prefix */
+	size_t count;
+	size_t room;
+};
+
 struct publish {
 	struct dataplane *dp;
 	struct lb_limits limits;
@@ -64,6 +77,7 @@ struct publish {
 	struct held_service *services; /* [limits.services + 1] */
 	struct held_listeners listeners;
 	uint64_t vips_inputs; /* hash of what the VIPs' values were made from; 0: not known */
+	struct held_sources sources;
 	struct extents slot_runs;
 	struct extents time_runs; /* of slot_times: one for each pool, for as long as its size */
 	struct extents counter_runs;
@@ -113,6 +127,13 @@ void publish_services_add(struct publish *publish, const struct model *model);
 void publish_services_remove(struct publish *publish, const struct model *model);
 /* Writes all listeners of a service again, after its run of counters moved. */
 int publish_service_rewrite(struct publish *publish, uint32_t index);
+
+/* publish_source.c: new prefixes come before the listener that asks for them, old ones go after it
+ * was told, so that no packet meets half a list. */
+int publish_sources_read(struct publish *publish);
+void publish_sources_add(struct publish *publish, const struct model *model);
+void publish_sources_remove(struct publish *publish, const struct model *model);
+uint32_t publish_source_flags(const struct service *service); /* enum lb_service_flag */
 
 /* publish_counter.c: makes sure that the pool's services have a counter for one more backend, and
  * returns its offset, or 0 with the failure noted. */

@@ -100,7 +100,8 @@ static int wanted_endpoint(const struct publish *publish, const struct service *
 			.block = blocks[i],
 			.value = {.index = service->index,
 				  .pool = identity->pool,
-				  .counter_base = identity->counter_base},
+				  .counter_base = identity->counter_base,
+				  .flags = publish_source_flags(service)},
 		};
 		if (!exact || !taken_by_exact(exact, &item))
 			rc = listeners_push(wanted, &item);

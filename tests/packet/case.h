@@ -100,6 +100,10 @@ struct packet_case {
 	enum case_errors errors; /* how many ICMP errors the balancer may send */
 	unsigned full;           /* FULL(quota) of those that strangers have used up */
 
+	/* New flows that the bucket of the packet's source has counted before and after; 0: there
+	 * is no bucket. */
+	int opened[2];
+
 	uint32_t action;
 	enum lb_verdict verdict;
 	/* Left out: the bytes as they came, but for the MACs where it was forwarded by L2. */
@@ -181,6 +185,7 @@ extern const struct case_list answers;       /* cases_answers.c */
 extern const struct case_list affinity;      /* cases_pick.c */
 extern const struct case_list established;   /* cases_established.c */
 extern const struct case_list clients;       /* cases_clients.c */
+extern const struct case_list admission;     /* cases_admit.c */
 extern const struct case_list forgetful;     /* cases_forgetful.c */
 extern const struct case_list link_layer;    /* cases_link.c */
 extern const struct case_list extensions;    /* cases_extensions.c */

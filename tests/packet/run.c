@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "case.h"
+#include "openers.h"
 #include "program.h"
 #include "run_nat.h"
 #include "run_sweep.h"
@@ -36,8 +37,9 @@
 enum { METADATA_ALWAYS = 32 }; /* bytes of it that every kernel takes */
 
 static const struct case_list *const lists[] = {
-	&headers,  &truncated,   &listeners, &encapsulation, &gue,        &icmp,       &answers,
-	&affinity, &established, &clients,   &forgetful,     &link_layer, &extensions, &fragments,
+	&headers,   &truncated,  &listeners,  &encapsulation, &gue,
+	&icmp,      &answers,    &affinity,   &established,   &clients,
+	&forgetful, &link_layer, &extensions, &fragments,     &admission,
 };
 
 /* All that is counted. */
@@ -312,6 +314,7 @@ static bool case_run_once(const struct maps *maps, const struct packet_case *row
 	bool good = true;
 
 	state_prepare(&state, row->full);
+	openers_prepare(row, &subject);
 	errors_prepare(maps, row);
 	errors = maps_bucket_tokens(maps);
 	tally_read(maps->dp, &before);
@@ -319,6 +322,7 @@ static bool case_run_once(const struct maps *maps, const struct packet_case *row
 	if (!row->metadata)
 		good = check_explained(maps->dp, row, in, &before, &state, &slot);
 	good &= maps_bucket_tokens(maps) == errors;
+	good &= openers_check(&subject, row->opened[0], "explained");
 	action = program_run(maps->dp, row, in, &out);
 	tally_read(maps->dp, &after);
 
@@ -330,6 +334,7 @@ static bool case_run_once(const struct maps *maps, const struct packet_case *row
 	good &= check_service_counters(row, in, &before, &after);
 	good &= check_notes(row, &before, &after);
 	good &= check_errors(row, errors, maps_bucket_tokens(maps));
+	good &= openers_check(&subject, row->opened[1], "after the packet");
 	good &= check_packet(row, in, &out, "sent");
 	return good & state_check(&state, &row->after, slot, "after the packet");
 }
@@ -446,11 +451,13 @@ static unsigned int world_run(const char *pin_dir, bool forget, unsigned int *nu
 	}
 	world_create(dp);
 	maps_open(&maps, dp, pin_dir);
+	openers_open(pin_dir);
 	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]) && !(failed && program); l++)
 		if (lists[l]->forgetful == forget && topic_wanted(lists[l]->topic))
 			failed += list_run(&maps, lists[l], number);
 	if (!forget && topic_wanted("sweep") && !(failed && program))
 		failed += sweeps_run(&maps, number);
+	openers_close();
 	maps_close(&maps);
 	dataplane_close(dp);
 	return failed;

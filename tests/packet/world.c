@@ -116,7 +116,36 @@ static const struct pool_row pool_rows[WORLD_SERVICES] = {
 	[S_GUE6]          = SLOTS(B_GUE6, B_GUE6),
 	[S_FAR_GUE6]      = SLOTS(B_FAR_GUE6, B_FAR_GUE6),
 	[S_NARROW]        = SLOTS(B_NARROW, B_NARROW),
+	[S_LISTED]        = SLOTS(B_A, B_A),
+	[S_DENYING]       = SLOTS(B_A, B_A),
+	[S_LIMITED]       = SLOTS(B_A, B_A),
+	[S_LIMITED_TRACKED] = SLOTS(B_A, B_A, .flags = LB_POOL_TRACK_ALWAYS),
 	[S_CLIENTS_UDP]   = SLOTS(B_A, B_A, .clients = true, .flags = LB_POOL_SOURCE, .idle_udp = WORLD_IDLE_UDP_LONG),
+};
+
+/* Allow and deny lists. */
+static const struct {
+	enum world_service service;
+	const char *prefix;
+	bool allow;
+} source_rows[] = {
+	{S_LISTED,  "198.51.100.0/24",          false},
+	{S_LISTED,  "198.51.100.128/25",        true},
+	{S_LISTED,  "198.51.100.200/32",        false},
+	{S_LISTED,  "203.0.113.0/24",           true},
+	{S_LISTED,  "2001:db8:c::/48",          false},
+	{S_LISTED,  "2001:db8:c:0:8000::/65",   true},
+	{S_LISTED,  "2001:db8:c:0:8000::c8/128", false},
+	{S_LISTED,  "2001:db8:d::/48",          true},
+	{S_DENYING, "198.51.100.0/24",          false},
+	{S_DENYING, "2001:db8:c::/48",          false},
+};
+
+static const uint32_t service_flags[WORLD_SERVICES] = {
+	[S_LISTED]          = LB_SERVICE_LISTED | LB_SERVICE_ALLOWED_ONLY,
+	[S_DENYING]         = LB_SERVICE_LISTED,
+	[S_LIMITED]         = LB_SERVICE_LIMITED,
+	[S_LIMITED_TRACKED] = LB_SERVICE_LIMITED,
 };
 
 /* Listeners of those that do not listen at their own VIP. */
@@ -220,7 +249,8 @@ static void listener_create(struct dataplane *dp, uint32_t index, const char *vi
 {
 	struct lb_service service = {.index = index,
 				     .pool = index == S_BAD_POOL ? BEYOND : index,
-				     .counter_base = world_counter(index, NOBODY)};
+				     .counter_base = world_counter(index, NOBODY),
+				     .flags = service_flags[index]};
 	struct endpoint endpoint = {.proto = proto, .port_first = first, .port_last = last};
 	struct port_block blocks[PORT_BLOCKS_MAX];
 	struct lb_vip value = {0};
@@ -253,8 +283,30 @@ static void service_create(struct dataplane *dp, uint32_t index)
 	listener_create(dp, index, vip6, IPPROTO_UDP, 80, 80);
 }
 
+static void sources_create(struct dataplane *dp)
+{
+	for (size_t i = 0; i < sizeof(source_rows) / sizeof(source_rows[0]); i++) {
+		struct prefix prefix;
+
+		if (prefix_parse(source_rows[i].prefix, &prefix, NULL) ||
+		    dataplane_source_put(dp, source_rows[i].service, &prefix, source_rows[i].allow))
+			errx(1, "world: cannot list %s", source_rows[i].prefix);
+	}
+	for (uint32_t i = 1; i < WORLD_SERVICES; i++) {
+		struct lb_new_flow_limit *limit = &dataplane_new_flow_limits(dp)[i];
+
+		if (!(service_flags[i] & LB_SERVICE_LIMITED))
+			continue;
+		limit->flow_ns = WORLD_FLOW_NS;
+		limit->bucket_ns = WORLD_BURST * WORLD_FLOW_NS;
+		inet_pton(AF_INET, "255.255.255.0", &limit->mask_v4);
+		inet_pton(AF_INET6, "ffff:ffff:ffff:ffff::", &limit->mask_v6);
+	}
+}
+
 void world_create(struct dataplane *dp)
 {
+	sources_create(dp);
 	for (uint32_t i = 1; i < WORLD_BACKENDS; i++)
 		backend_create(dp, i);
 	for (uint32_t i = 1; i < WORLD_SERVICES; i++) {

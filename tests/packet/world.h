@@ -97,6 +97,11 @@ enum world_service {
 	S_GUE6,
 	S_FAR_GUE6,
 	S_NARROW,
+	/* sources: see source_rows and limits of world.c */
+	S_LISTED,          /* allow and deny lists */
+	S_DENYING,         /* a deny list alone */
+	S_LIMITED,         /* three new flows of each /24 and /64 */
+	S_LIMITED_TRACKED, /* the same, each flow tracked */
 	WORLD_SERVICES
 };
 
@@ -175,6 +180,14 @@ enum world_service {
 #define V6_S_FAR_GUE6      "2001:db8::28"
 #define V4_S_NARROW        "192.0.2.41"
 #define V6_S_NARROW        "2001:db8::29"
+#define V4_S_LISTED        "192.0.2.42"
+#define V6_S_LISTED        "2001:db8::2a"
+#define V4_S_DENYING       "192.0.2.43"
+#define V6_S_DENYING       "2001:db8::2b"
+#define V4_S_LIMITED       "192.0.2.44"
+#define V6_S_LIMITED       "2001:db8::2c"
+#define V4_S_LIMITED_TRACKED "192.0.2.45"
+#define V6_S_LIMITED_TRACKED "2001:db8::2d"
 /* clang-format on */
 
 #define CLIENT4  "198.51.100.7"
@@ -230,6 +243,10 @@ extern const struct lb_settings world_settings_forgetful;
 /* Where the counter of (service, backend) lies; backend NOBODY: of packets without one. */
 uint32_t world_counter(enum world_service service, enum world_backend backend);
 uint32_t world_counters(void); /* how many there are */
+
+enum { WORLD_BURST = 3 }; /* new flows that S_LIMITED takes at once */
+/* In which it takes one more: longer than any test. */
+#define WORLD_FLOW_NS 1000000000000ULL
 
 /* Where the times of the pool's slots begin in slot_times, and how many it has. */
 uint32_t world_times_base(enum world_service service);

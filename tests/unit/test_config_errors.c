@@ -23,6 +23,7 @@
 #define CHECK(x)   POOL("check: {" x "}")
 #define LISTEN(x)  V "services:\n- {name: web, listen: " x "}\n"
 #define SERVICE(x) POOL("track: changed") "services:\n- {name: s1, " x "}\n"
+#define SOURCES(x) SERVICE("pool: web, listen: tcp://192.0.2.1:80, " x)
 #define PAIR(x, y)                                                                                 \
 	V "services:\n- {name: s1, listen: \"" x "\"}\n- {name: s2, listen: ^\"" y "\"}\n"
 
@@ -311,10 +312,26 @@ static const struct error_case services[] = {
 	{POOL("track: changed") "services:\n- ^{name: web, listen: tcp://192.0.2.1:80}\n",
 	 "service 'web' would hold a pool of its name, but there is one (line 3; to use that, "
 	 "write pool: web)"},
-	{SERVICE("listen: tcp://192.0.2.1:80, ^allow: [10.0.0.0/8]"), "'allow' is not available"},
-	{SERVICE("listen: tcp://192.0.2.1:80, ^deny: []"), "'deny' is not available"},
-	{SERVICE("listen: tcp://192.0.2.1:80, ^new_flow_limit: 5"),
-	 "'new_flow_limit' is not avail"},
+	{SOURCES("allow: ^10.0.0.0/8"), "allow: expected a list, found '10.0.0.0/8'"},
+	{SOURCES("allow: ^[]"), "allow: the list is empty (to take everyone, leave it out; to take "
+				"nobody, deny 0.0.0.0/0 and ::/0)"},
+	{SOURCES("allow: [10.0.0.0/8, ^10.1.2.3/16]"),
+	 "allow: '10.1.2.3/16': bits behind the prefix length are set"},
+	{SOURCES("deny: [^\"2001:db8::1/32\"]"), "bits behind the prefix length are set"},
+	{SOURCES("deny: [^10.0.0.0/33]"), "the prefix length is not from 0 to 32"},
+	{SOURCES("deny: [^10.0.0.256]"), "deny: '10.0.0.256': it is neither an IPv4 nor an IPv6"},
+	{SOURCES("deny: [^{a: b}]"), "deny: expected a prefix, found a map"},
+	{SOURCES("deny: [10.0.0.0/8, 10.0.0.0/9, ^10.0.0.0/8]"),
+	 "deny: 10.0.0.0/8 is in the list already (line 6)"},
+	{SOURCES("deny: [192.0.2.7, ^192.0.2.7/32]"), "192.0.2.7/32 is in the list already"},
+	{SOURCES("allow: [10.0.0.0/8, 192.0.2.0/24], deny: [10.0.0.0/9, ^192.0.2.0/24]"),
+	 "deny: 192.0.2.0/24 is in the list 'allow', too"},
+	{SOURCES("new_flow_limit: ^-1"), "new_flow_limit: '-1'"},
+	{SOURCES("new_flow_limit: ^1000001"), "out of range (0 to 1000000)"},
+	{SOURCES("new_flow_limit: ^10/s"), "new_flow_limit: "},
+	{SOURCES("^new_flow_burst: 5"), "'new_flow_burst' needs a 'new_flow_limit'"},
+	{SOURCES("^new_flow_prefix: {v4: 24}"), "'new_flow_prefix' needs a 'new_flow_limit'"},
+	{SOURCES("new_flow_limit: 5, new_flow_prefix: {v4: ^0}"), "out of range (1 to 32)"},
 	{SERVICE("^lissen: x, listen: tcp://192.0.2.1:80"), "(did you mean 'listen'?)"},
 };
 

@@ -52,6 +52,16 @@ static void change_listener(struct model *model)
 	model->services[0]->listen[0] = endpoint;
 }
 
+static void change_sources(struct model *model)
+{
+	struct source_rule rules[2] = {{.allow = false}, {.allow = false}};
+
+	assert_int_equal(prefix_parse("10.0.0.0/8", &rules[0].prefix, NULL), 0);
+	assert_int_equal(prefix_parse("2001:db8::/32", &rules[1].prefix, NULL), 0);
+	assert_int_equal(service_sources_set(model->services[0], false, rules, 2), 0);
+	model->services[0]->new_flow_limit = 10;
+}
+
 static void remove_all(struct model *model)
 {
 	assert_int_equal(model_service_del(model, "http"), 0);
@@ -83,6 +93,8 @@ static const struct {
 	{"a pool's properties", change_pool, "change pool web: table_size 65537 -> 4099, check\n"},
 	{"a listener", change_listener,
 	 "change service http: -tcp://192.0.2.10:80, +udp://192.0.2.10:53\n"},
+	{"lists and the limit", change_sources,
+	 "change service http: deny +2, new_flow_limit 0 -> 10\n"},
 	{"removal: what refers goes before what is referred to", remove_all,
 	 "remove service http: \nremove backend web/w1: \nremove backend web/w2: \n"
 	 "remove pool web: \n"},
