@@ -8,6 +8,7 @@
 #   make bench      cost per packet above the floors (root)
 #   make bench-control  the controller with 4,096 backends (root)
 #   make fuzz       the program and a model of it, side by side: SEED=N, COUNT=N packets (root)
+#   make fuzz-parse, fuzz-config, fuzz-api  libFuzzer: SECONDS=N
 #   make churn      flows, clients and floods while everything changes (root)
 #   make install    PREFIX, DESTDIR
 
@@ -184,6 +185,44 @@ $(BUILD)/tests/fuzz: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/*.c))
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@
 	$(LINK)
+
+# ---- inputs by coverage: any bytes to the parser, the configuration, bodies of the API ----
+# `make fuzz-parse` and so on run libFuzzer (clang's) from the kept inputs; `make check` only replays
+# those, without it.
+
+FUZZ_TARGETS = parse config api
+FUZZ_MODEL   = $(wildcard tests/fuzz/model*.c)
+FUZZ_PURE    = $(wildcard user/config*.c user/model*.c) $(addprefix user/,addr.c agent_words.c check.c duration.c fault.c log.c maglev.c siphash.c slow_start.c)
+FUZZ_FLAGS   = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Itests/host
+
+$(BUILD)/asan/tests/fuzz/%.o: ALL_CFLAGS += -Itests/host
+$(BUILD)/tests/replay_parse: $(patsubst %.c,$(BUILD)/asan/%.o,$(FUZZ_MODEL))
+$(BUILD)/tests/replay_config $(BUILD)/tests/replay_api: $(BUILD)/asan/liblimpet.a
+$(BUILD)/tests/replay_%: $(BUILD)/asan/tests/fuzz/targets/%.o $(BUILD)/asan/tests/fuzz/targets/replay.o
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK) $(SANITIZE)
+replays: $(addprefix $(BUILD)/tests/replay_,$(FUZZ_TARGETS))
+.PHONY: replays
+
+$(BUILD)/libfuzzer/%.o: %.c | $(BUILD)/.exists
+	@mkdir -p $(dir $@)
+	$(SAY) CC $@
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/libfuzzer_parse: $(patsubst %.c,$(BUILD)/libfuzzer/%.o,$(FUZZ_MODEL))
+$(BUILD)/tests/libfuzzer_config $(BUILD)/tests/libfuzzer_api: $(patsubst %.c,$(BUILD)/libfuzzer/%.o,$(FUZZ_PURE))
+$(BUILD)/tests/libfuzzer_%: $(BUILD)/libfuzzer/tests/fuzz/targets/%.o
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(Q)$(CLANG) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) -Wl,--as-needed $(PKG_LIBS)
+
+# What is new is kept in $(BUILD), and is to be made small before it is kept for good (-merge=1).
+$(addprefix fuzz-,$(FUZZ_TARGETS)): fuzz-%: deps
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/libfuzzer_$*
+	$(Q)mkdir -p $(BUILD)/corpus-$*
+	$(Q)$(BUILD)/tests/libfuzzer_$* -max_total_time=$(or $(SECONDS),60) -max_len=4096 \
+		-artifact_prefix=$(BUILD)/ $(BUILD)/corpus-$* tests/fuzz/corpus-$*
 
 # ---- benchmark ----
 
