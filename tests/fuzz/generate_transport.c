@@ -17,7 +17,8 @@ static uint32_t payload_size(struct random *r)
 	if (at < 95)
 		/* About what fits some path, whatever the headers. */
 		return (RANDOM_OF(r, mtus) - random_below(r, 104)) & 0x7ff;
-	return random_below(r, 2900);
+	/* Jumbo frames, too, some of which come in several buffers. */
+	return random_below(r, random_percent(r, 70) ? 3400 : 9100);
 }
 
 static uint32_t tcp_flags(struct random *r)

@@ -33,7 +33,7 @@ enum {
 	MODEL_ENTRIES = 96, /* of births, and of flows */
 	MODEL_CLIENTS = 64,
 	MODEL_FRAGMENTS = 256,
-	MODEL_FRAME = 4096,
+	MODEL_FRAME = 10240,
 	MODEL_SEED = 16,
 };
 
