@@ -21,6 +21,7 @@
 #include "answer.h"
 #include "arrive.h"
 #include "env.h"
+#include "finish.h"
 #include "forward.h"
 #include "parse.h"
 #include "pick.h"
@@ -29,6 +30,7 @@
 const volatile __u64 hash_keys[LB_HASH_KEYS];
 const volatile __u32 quotas[LB_QUOTA_COUNT];
 const volatile bool read_only;
+const volatile bool finish_checksums; /* LB_SETTING_FINISH */
 
 struct way {
 	struct packet packet;
@@ -62,6 +64,8 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 		verdict = admit(&way->packet, way->service);
 	if (verdict == LB_CONTINUE)
 		verdict = pick(&way->packet, way->service->pool, &way->choice, &way->backend);
+	if (verdict == LB_CONTINUE && finish_checksums && finish(ctx, &way->packet))
+		return LB_DROP_INTERNAL;
 	if (verdict != LB_CONTINUE)
 		return verdict;
 	verdict = forward(ctx, &way->packet, way->backend, &way->choice, way->service);

@@ -137,10 +137,16 @@ struct lb_limits {
 	__u32 nat_flows; /* entries of NAT flows of both families together; 0 is fine */
 };
 
+enum lb_setting_flag {
+	/* Some interface hands over frames with unfinished checksums: see bpf/finish.h. */
+	LB_SETTING_FINISH = 1 << 0,
+};
+
 struct lb_settings {
 	__u32 layout; /* LB_LAYOUT of the program that made the maps */
 	struct lb_limits limits;
 	__u8 hash_seed[LB_SEED_SIZE];
+	__u32 flags;       /* enum lb_setting_flag */
 	__u64 made_ns;     /* CLOCK_REALTIME when the maps were made */
 	char pin_dir[128]; /* of the instance, so that another one can name it */
 	char version[32];  /* of the program attached last */
@@ -709,6 +715,11 @@ struct lb_tally {
 	__u32 unused;
 };
 
+/* Room for a piece of a packet. */
+struct lb_scratch {
+	__u8 bytes[520]; /* 512 are used; the verifier is not that exact */
+};
+
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
 #define LB_ASSERT_OFFSET(type, field, at)                                                          \
 	_Static_assert(offsetof(type, field) == (at), "offset of " #type "." #field)
@@ -716,6 +727,7 @@ struct lb_tally {
 LB_ASSERT_SIZE(union lb_addr, 16);
 LB_ASSERT_SIZE(struct lb_limits, 28);
 LB_ASSERT_SIZE(struct lb_settings, 216);
+LB_ASSERT_OFFSET(struct lb_settings, flags, 44);
 LB_ASSERT_SIZE(struct lb_attachment, 40);
 LB_ASSERT_SIZE(struct lb_service_key_v4, 8);
 LB_ASSERT_SIZE(struct lb_service_key_v6, 20);

@@ -347,6 +347,14 @@ struct {
 	__type(value, struct lb_backend_identity);
 } backend_identities SEC(".maps");
 
+/* The program's own, while it works on one packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_scratch);
+} scratches SEC(".maps");
+
 /* Written only by the read-only copy that `lbctl flow lookup` runs; private to it, never pinned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

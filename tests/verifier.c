@@ -65,7 +65,7 @@ static void judge(const char *name, struct bpf_object *object)
 	free(log);
 }
 
-static void judge_lb(const char *name, bool read_only)
+static void judge_lb(const char *name, bool read_only, bool finish)
 {
 	struct lb_bpf *lb = lb_bpf__open();
 
@@ -73,6 +73,7 @@ static void judge_lb(const char *name, bool read_only)
 		err(1, "%s", name);
 	constants_set(lb->rodata->hash_keys, lb->rodata->quotas);
 	lb->rodata->read_only = read_only;
+	lb->rodata->finish_checksums = finish;
 	judge(name, lb->obj);
 	lb_bpf__destroy(lb);
 }
@@ -87,8 +88,9 @@ int main(void)
 	decap = decap_bpf__open();
 	if (!sweep || !decap)
 		err(1, "opening the programs");
-	judge_lb("limpet", false);
-	judge_lb("limpet, the copy that explains", true);
+	judge_lb("limpet", false, false);
+	judge_lb("limpet, where checksums are to be finished", false, true);
+	judge_lb("limpet, the copy that explains", true, false);
 	constants_set(sweep->rodata->hash_keys, sweep->rodata->quotas);
 	judge("sweep", sweep->obj);
 	judge("decap", decap->obj);

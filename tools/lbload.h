@@ -34,6 +34,9 @@ struct lbload_attachment {
 	char why[128];     /* unless attached */
 };
 
+/* Whether its driver may hand over frames with unfinished checksums. lbload_probe.c. */
+bool lbload_unfinished(const char *interface);
+
 /* The program of probes onto the interface and the loopback, or off the interface (or the
  * loopback); what fails is told as a note. lbload_tunnel.c. */
 #define LBLOAD_LOOPBACK "lo"

@@ -133,13 +133,24 @@ static int attach_check(const struct loader *loader, const char *interface, stru
 	return 0;
 }
 
+/* In generic mode the mark of an unfinished checksum stays with the frame. */
+static uint32_t flags_wanted(const struct loader *loader)
+{
+	for (size_t i = 0; loader->mode == LB_ATTACH_NATIVE && i < loader->argument_count; i++)
+		if (lbload_unfinished(loader->arguments[i]))
+			return LB_SETTING_FINISH;
+	return 0;
+}
+
 /* Opens the instance's data plane, or makes it. */
 static int dataplane_ready(struct attaching *a, struct fault *fault)
 {
 	const char *pin_dir = lbload_pin_dir(a->loader);
 	struct lb_settings settings;
 
-	a->dp = dataplane_open(pin_dir, true, fault);
+	a->dp = dataplane_open(pin_dir, false, fault);
+	if (a->dp && dataplane_program_load(a->dp, flags_wanted(a->loader), fault))
+		return -1;
 	if (a->dp && a->loader->config_given)
 		loader_note(a->loader,
 			    "the data plane in %s is there already: its map sizes and hash seed "
@@ -150,6 +161,7 @@ static int dataplane_ready(struct attaching *a, struct fault *fault)
 	fault->code = FAULT_NONE;
 	if (settings_read(a->loader, &settings, fault))
 		return -1;
+	settings.flags = flags_wanted(a->loader);
 	a->dp = dataplane_create(pin_dir, &settings, fault);
 	a->made = a->dp != NULL;
 	return a->dp ? 0 : -1;

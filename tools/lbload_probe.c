@@ -61,6 +61,18 @@ static void ethtool_read(struct probe *probe)
 	close(fd);
 }
 
+bool lbload_unfinished(const char *interface)
+{
+	static const char *const drivers[] = {"veth", "virtio_net", "tun"};
+	struct probe probe = {.interface = interface};
+
+	ethtool_read(&probe);
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (!strcmp(probe.driver, drivers[i]))
+			return true;
+	return false;
+}
+
 static void modes_try(struct probe *probe)
 {
 	for (int mode = LB_ATTACH_NATIVE; mode <= LB_ATTACH_GENERIC; mode++) {
@@ -106,7 +118,8 @@ static json_t *attached_json(const struct probe *probe)
 
 static const char *const veth_notes[] = {
 	"what is sent back (XDP_TX) arrives only if the peer has an XDP program too",
-	"`ethtool -K PEER tx off`: the peer's packets come without their checksums otherwise",
+	"the peer's packets come without their checksums, which costs making them here; `ethtool "
+	"-K PEER tx off` has them made there",
 };
 
 static json_t *notes_json(const struct probe *probe)

@@ -208,7 +208,7 @@ static int dispatcher_attach(const struct attach_program *program, const char *i
 	if (!object)
 		return -1;
 	dataplane_log_begin();
-	copy = xdp_program__from_bpf_obj(object, "xdp");
+	copy = xdp_program__from_bpf_obj(object, NULL);
 	err = -(int)libxdp_get_error(copy);
 	if (err)
 		return fault_attach(fault, interface, mode, err);

@@ -102,6 +102,7 @@ static struct lb_bpf *skeleton_open(const struct lb_settings *settings, bool rea
 		copy->rodata->hash_keys[i] = keys[i];
 	memcpy(copy->rodata->quotas, quotas, sizeof(quotas));
 	copy->rodata->read_only = read_only;
+	copy->rodata->finish_checksums = settings->flags & LB_SETTING_FINISH;
 	return copy;
 }
 
@@ -357,7 +358,8 @@ static int settings_fill(struct lb_settings *out, const struct lb_settings *want
 	static const uint8_t none[LB_SEED_SIZE];
 	struct timespec now;
 
-	*out = (struct lb_settings){.layout = LB_LAYOUT, .limits = wanted->limits};
+	*out = (struct lb_settings){
+		.layout = LB_LAYOUT, .limits = wanted->limits, .flags = wanted->flags};
 	memcpy(out->hash_seed, wanted->hash_seed, sizeof(out->hash_seed));
 	if (!memcmp(out->hash_seed, none, sizeof(none)) &&
 	    getrandom(out->hash_seed, sizeof(out->hash_seed), 0) != sizeof(out->hash_seed))
@@ -569,15 +571,19 @@ struct dataplane *dataplane_open(const char *pin_dir, bool load_program, struct 
 			goto err;
 	if (map_arrays_fault(dp, fault))
 		goto err;
-	if (load_program) {
-		dp->program = dataplane_copy_open(dp, false, fault);
-		if (!dp->program || dataplane_copy_load(dp, dp->program, fault))
-			goto err;
-	}
+	if (load_program && dataplane_program_load(dp, 0, fault))
+		goto err;
 	return dp;
 err:
 	dataplane_close(dp);
 	return NULL;
+}
+
+int dataplane_program_load(struct dataplane *dp, uint32_t flags, struct fault *fault)
+{
+	dp->settings.flags |= flags;
+	dp->program = dataplane_copy_open(dp, false, fault);
+	return !dp->program || dataplane_copy_load(dp, dp->program, fault) ? -1 : 0;
 }
 
 int dataplane_unpin(const char *pin_dir, struct fault *fault)

@@ -48,6 +48,11 @@ int dataplane_unpin(const char *pin_dir, struct fault *fault);
 /* Of the program loaded by create or open, or -1. */
 int dataplane_program_fd(const struct dataplane *dp);
 
+/* Loads this build's program on the maps of a handle opened without it. `flags`: enum
+ * lb_setting_flag that the installation has from here on; dataplane_program_publish writes them
+ * down. 0, or -1 with `fault` set. */
+int dataplane_program_load(struct dataplane *dp, uint32_t flags, struct fault *fault);
+
 /* This build's program, opened on the maps but not loaded yet: libxdp's dispatcher wants to load it
  * its own way (see attach.h). Owned by `dp`, valid until the next call. NULL with `fault` set. */
 struct bpf_object;

@@ -187,3 +187,16 @@ captured() { grep -q '1 packet captured' "$LAB"/log/capture-web[12]; }
 	FROM=router pieces hops balancer "$(mac_of balancer)" "$(client_v6 1)" 2001:db8::10 53
 	wait_until 30 grep -q '1 packet captured' "$LAB/log/capture-answer"
 }
+
+@test "checksums that the far end leaves unfinished arrive right" {
+	on router ethtool -K balancer tx on
+	run -0 on router ethtool -k balancer
+	expect "$(grep -c 'tx-checksumming: on' <<<"$output")" = 1 "offload to nobody"
+	both_answer 1000 192.0.2.10 2001:db8::10 192.0.2.30 2001:db8::30
+	both_answer 8192 192.0.2.10
+	for vip in 192.0.2.10 2001:db8::10; do
+		run -0 on client python3 "$TOPOLOGY_DIR/bulk.py" send $vip 9000 10
+	done
+	run -0 visit "$(client_v4 1)" 192.0.2.31 20
+	on router ethtool -K balancer tx off
+}

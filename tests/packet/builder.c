@@ -282,6 +282,11 @@ static void put_checksum(const struct layout *layout, int i, int ip, struct pack
 		total += (uint32_t)length +
 			 (uint32_t)protocol(&layout->layers[i], six ? AF_INET6 : AF_INET);
 	}
+	if ((kind == LAYER_TCP && layout->layers[i].tcp.unfinished) ||
+	    (kind == LAYER_UDP && layout->layers[i].udp.unfinished)) {
+		put16(at + offset, ~(unsigned)fold(total));
+		return;
+	}
 	total = fold(sum(total, at, length));
 	if (kind == LAYER_UDP && !total)
 		total = 0xffff;

@@ -94,6 +94,7 @@ struct layer_tcp {
 	uint32_t sequence; /* left out: SEQUENCE */
 	int options;       /* words of them */
 	int offset;        /* override: header length in words */
+	bool unfinished;   /* the checksum is that of the pseudo-header alone */
 };
 
 struct layer_udp {
@@ -101,6 +102,7 @@ struct layer_udp {
 	/* overrides */
 	int length;
 	bool no_checksum; /* zero */
+	bool unfinished;  /* as of TCP */
 };
 
 struct layer_icmp {

@@ -190,6 +190,7 @@ extern const struct case_list forgetful;     /* cases_forgetful.c */
 extern const struct case_list link_layer;    /* cases_link.c */
 extern const struct case_list extensions;    /* cases_extensions.c */
 extern const struct case_list fragments;     /* cases_fragments.c */
+extern const struct case_list checksums;     /* cases_checksums.c */
 
 /* What a sweep did to a table. */
 struct case_swept {

@@ -37,9 +37,9 @@
 enum { METADATA_ALWAYS = 32 }; /* bytes of it that every kernel takes */
 
 static const struct case_list *const lists[] = {
-	&headers,   &truncated,  &listeners,  &encapsulation, &gue,
-	&icmp,      &answers,    &affinity,   &established,   &clients,
-	&forgetful, &link_layer, &extensions, &fragments,     &admission,
+	&headers,    &truncated, &listeners,   &encapsulation, &gue,       &icmp,
+	&answers,    &affinity,  &established, &clients,       &forgetful, &link_layer,
+	&extensions, &fragments, &admission,   &checksums,
 };
 
 /* All that is counted. */

@@ -25,7 +25,8 @@ enum {
 /* Fixed, so that what depends on the hash is known. */
 #define SEED .hash_seed = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 
-const struct lb_settings world_settings = {LIMITS(16, 16), SEED};
+/* With checksums to finish, which is to leave alone all that are finished. */
+const struct lb_settings world_settings = {LIMITS(16, 16), SEED, .flags = LB_SETTING_FINISH};
 const struct lb_settings world_settings_forgetful = {LIMITS(0, 0), SEED};
 
 struct backend_row {
