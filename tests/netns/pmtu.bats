@@ -84,7 +84,7 @@ mtu_known() { lbctl backend list -o json | jq -e "all(.backends[]; .next_hop.mtu
 # Downloads of 4 MB each, over connections that meet both backends; prints which.
 download() # SOURCE HOST
 {
-	on client curl -sSf --max-time 60 --interface "$1" -H 'Connection: close' -r 0-4194303 \
+	on client curl -sSf --max-time 30 --interface "$1" -H 'Connection: close' -r 0-4194303 \
 		-o /dev/null -w '%{size_download} %header{x-backend}\n' "http://$2/big?[1-4]"
 }
 
@@ -92,7 +92,7 @@ download() # SOURCE HOST
 upload()
 {
 	local backend
-	backend=$(on client curl -sSf --max-time 60 --interface "$1" -T "$LAB/upload" -o /dev/null \
+	backend=$(on client curl -sSf --max-time 30 --interface "$1" -T "$LAB/upload" -o /dev/null \
 		-w '%header{x-backend}' "http://$2/up/$3")
 	cmp "$LAB/upload" "$LAB/$backend/nginx/www/up/$3"
 }
@@ -112,7 +112,7 @@ each_pair() # COMMAND: with a client's address that no pair used before, a VIP, 
 	[[ $output == *" 3 received"* ]]
 	run -0 on client ping -nq -c 3 -i 0.05 -W 10 -s 1452 2001:db8::10
 	[[ $output == *" 3 received"* ]]
-	run -0 on client ping -nq -c 3 -i 0.05 -W 10 -M do -s 1472 -p ff 192.0.2.13
+	run -0 on client ping -nq -c 3 -i 0.05 -W 10 -M "do" -s 1472 -p ff 192.0.2.13
 	[[ $output == *" 3 received"* ]]
 	expect "$(lbctl drops -o json | jq '[.drops[] | select(.verdict | startswith("drop_echo")) | .packets] | add')" = 0 drops
 }
@@ -171,9 +171,9 @@ each_pair() # COMMAND: with a client's address that no pair used before, a VIP, 
 		echo "$backends"
 		expect "$(grep -c '^4194304 web[12]$' <<<"$backends")" = 4 "whole downloads"
 		# Each backend that served has learnt of it, by an ICMP error to the VIP.
-		for backend in $(cut -d' ' -f2 <<<"$backends" | sort -u); do
+		while read -r backend; do
 			[[ $(on "$backend" ip route get "$1") == *"mtu 1300"* ]]
-		done
+		done < <(cut -d' ' -f2 <<<"$backends" | sort -u)
 	}
 	on router ip link set clients mtu 1300
 	each_pair download_told 1
