@@ -216,6 +216,30 @@ static void services_are_read(void **state)
 	model_free(model);
 }
 
+static void the_port_of_gue(void **state)
+{
+	struct model *model = parse("version: 1\n"
+				    "defaults: {gue_port: 7000}\n"
+				    "pools:\n"
+				    "- {name: own, forward: gue, gue_port: 65535}\n"
+				    "- {name: inherited, forward: gue}\n"
+				    "- {name: other, forward: l2}\n");
+	json_t *json;
+
+	(void)state;
+	assert_int_equal(model_pool_find(model, "own")->forward, FORWARD_MODE_GUE);
+	assert_int_equal(model_pool_find(model, "own")->gue_port, 65535);
+	assert_int_equal(model_pool_find(model, "inherited")->gue_port, 7000);
+	/* What is exported is read again: no other mode names it. */
+	json = model_json_pool(model_pool_find(model, "inherited"));
+	assert_int_equal(json_integer_value(json_object_get(json, "gue_port")), 7000);
+	json_decref(json);
+	json = model_json_pool(model_pool_find(model, "other"));
+	assert_null(json_object_get(json, "gue_port"));
+	json_decref(json);
+	model_free(model);
+}
+
 static void what_is_not_said_has_the_documented_value(void **state)
 {
 	struct model *model = parse("version: 1\npools: [{name: web}]\n");
@@ -615,6 +639,7 @@ int main(void)
 		cmocka_unit_test(pools_are_read_over_the_defaults),
 		cmocka_unit_test(backends_are_read),
 		cmocka_unit_test(services_are_read),
+		cmocka_unit_test(the_port_of_gue),
 		cmocka_unit_test(what_is_not_said_has_the_documented_value),
 		cmocka_unit_test(unusual_but_right_texts_are_accepted),
 		cmocka_unit_test(every_error_is_reported_in_the_order_of_the_file),
