@@ -128,6 +128,20 @@ int ctl_backend_list(struct ctl *ctl, struct fault *fault)
 	return 0;
 }
 
+static void print_check_target(const json_t *target)
+{
+	uint64_t port = ctl_integer(target, "port");
+	char text[32] = "";
+
+	if (!json_is_object(target))
+		return;
+	if (port)
+		snprintf(text, sizeof(text), " port %" PRIu64, port);
+	ctl_line("checked", "%s at %s%s, %s", ctl_text(target, "type"), ctl_text(target, "address"),
+		 text,
+		 !strcmp(ctl_text(target, "via"), "tunnel") ? "through the tunnel" : "directly");
+}
+
 static void print_drain(const json_t *backend)
 {
 	const json_t *left = json_object_get(backend, "left");
@@ -170,6 +184,7 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	if (json_is_object(json_object_get(backend, "agent")))
 		ctl_line("agent says", "%s", ctl_text(json_object_get(backend, "agent"), "said"));
 	ctl_line("since", "%s", ctl_text(backend, "since"));
+	print_check_target(json_object_get(backend, "check_target"));
 	ctl_line("last check", "%s", ctl_text(backend, "last_check"));
 	ctl_line("next hop", "%s", hop[0] ? hop : "none");
 	ctl_line("weight", "%" PRIu64 " (effective: %" PRIu64 ")", ctl_integer(backend, "weight"),

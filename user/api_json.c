@@ -176,6 +176,20 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 		agent_json(pool, backend));
 }
 
+json_t *api_json_check_target(const struct model *model, const struct pool *pool,
+			      const struct backend *backend)
+{
+	struct check_target target = model_check_target(model, pool, backend);
+	char address[ADDR_TEXT_SIZE];
+
+	if (pool->check.type == CHECK_NONE)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:o}", "type", check_type_name(pool->check.type), "via",
+			 target.tunnel ? "tunnel" : "direct", "address",
+			 addr_format(&target.address, address), "port",
+			 target.port ? json_integer(target.port) : json_null());
+}
+
 static json_int_t count_up(const struct pool *pool)
 {
 	json_int_t up = 0;

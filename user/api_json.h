@@ -15,6 +15,10 @@
 enum { API_SCHEMA = 1 };
 
 /* Each returns a new reference, or NULL if out of memory. */
+
+/* What its check asks, and by which way; null: it has none. */
+json_t *api_json_check_target(const struct model *model, const struct pool *pool,
+			      const struct backend *backend);
 json_t *api_json_backend(const struct model *model, const struct pool *pool,
 			 const struct backend *backend, const struct lb_counter *counter);
 json_t *api_json_service(const struct model *model, const struct service *service,

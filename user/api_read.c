@@ -283,6 +283,8 @@ int api_get_backend(struct call *call)
 	}
 	json = json_incref(json_array_get(list, 0));
 	json_decref(list);
+	json_object_set_new(json, "check_target",
+			    api_json_check_target(call_model(call), pool, backend));
 	return call_answer(call, json);
 }
 

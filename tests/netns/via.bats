@@ -110,6 +110,8 @@ others="neighbour/v4 neighbour/v6 direct/v4 direct/v6 unused/v4"
 	run -0 lbctl check now unused/v4
 	[[ $output == *"connecting to $vip4 port 80 in the tunnel"* ]]
 	becomes unused/v4 up " in "
+	run -0 lbctl backend show unused/v4
+	[[ $output == *"checked"*"tcp at $vip4 port 80, through the tunnel"* ]]
 	lbctl service del late
 	becomes unused/v4 up " in "
 }

@@ -42,6 +42,7 @@ configuration()
 	cat <<-EOT
 		version: 1
 		global: {limits: {flows: 10000, clients: 10000}}
+		defaults: {check: {type: tcp, interval: 1s, timeout: 1s, fall: 3, hold_down: 0s}}
 		pools:
 		$(pool 0 ipip "$(backend_v4 1)" "$(backend_v4 2)")
 		$(pool 1 ipip "$(backend_v6 1)" "$(backend_v6 2)")
@@ -145,6 +146,31 @@ through_tunnels() # DIGIT...
 	for vip in $(vips 2); do
 		both_answer "$vip"
 	done
+}
+
+# pools_are HEALTH DIGIT...: of both backends of these pools.
+pools_are()
+{
+	local health=$1 digit
+	shift
+	for digit; do
+		backend_is "pool$digit/web1" health "$health" &&
+			backend_is "pool$digit/web2" health "$health" || return 1
+	done
+}
+
+@test "checks go through the same tunnels, and notice when one is missing" {
+	wait_until 30 pools_are up 0 1 2 3 4
+	run -0 lbctl check now pool4/web1
+	[[ $output == *"in the tunnel to $(backend_v6 1)"*"went into the tunnel"* ]]
+	on web1 ip fou del port 6080
+	on web1 ip -6 fou del port 6080
+	wait_until 30 backend_is pool3/web1 health down
+	wait_until 30 backend_is pool4/web1 health down
+	pools_are up 0 1 2
+	on web1 ip fou add port 6080 gue
+	on web1 ip -6 fou add port 6080 gue
+	wait_until 30 pools_are up 3 4
 }
 
 @test "lbload attaches through libxdp's dispatcher" {
