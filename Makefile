@@ -172,7 +172,7 @@ $(BUILD)/tests/packet: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/packet/*
 	$(SAY) LINK $@
 	$(LINK)
 
-$(BUILD)/obj/tests/verifier.o: $(addprefix $(BUILD)/,lb.skel.h sweep.skel.h decap.skel.h)
+$(BUILD)/obj/tests/verifier.o: $(addprefix $(BUILD)/,lb.skel.h sweep.skel.h decap.skel.h probe.skel.h)
 
 $(BUILD)/tests/verifier: $(BUILD)/obj/tests/verifier.o
 	@mkdir -p $(dir $@)

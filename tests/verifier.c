@@ -17,6 +17,7 @@
 #include "../bpf/lb_abi.h"
 #include "decap.skel.h"
 #include "lb.skel.h"
+#include "probe.skel.h"
 #include "sweep.skel.h"
 
 enum { INSTRUCTIONS_MAX = 100000, LOG_SIZE = 1 << 20, LOG_STATISTICS = 4 };
@@ -82,11 +83,13 @@ int main(void)
 {
 	struct sweep_bpf *sweep;
 	struct decap_bpf *decap;
+	struct probe_bpf *probe;
 
 	libbpf_set_print(NULL);
 	sweep = sweep_bpf__open();
 	decap = decap_bpf__open();
-	if (!sweep || !decap)
+	probe = probe_bpf__open();
+	if (!sweep || !decap || !probe)
 		err(1, "opening the programs");
 	judge_lb("limpet", false, false);
 	judge_lb("limpet, where checksums are to be finished", false, true);
@@ -94,8 +97,11 @@ int main(void)
 	constants_set(sweep->rodata->hash_keys, sweep->rodata->quotas);
 	judge("sweep", sweep->obj);
 	judge("decap", decap->obj);
+	probe->rodata->probe_mark = LB_PROBE_MARK(0);
+	judge("probe", probe->obj);
 	sweep_bpf__destroy(sweep);
 	decap_bpf__destroy(decap);
+	probe_bpf__destroy(probe);
 	printf("1..%u\n", number);
 	return failed ? 1 : 0;
 }
