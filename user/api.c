@@ -11,18 +11,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api_routes.h"
 #include "api_socket.h"
 #include "api_stream.h"
 #include "httpd.h"
+#include "log.h"
 
 enum {
-	BODY_SIZE_MAX = 1 << 20,
+	BODY_SIZE_MAX = 4 << 20, /* a configuration of full size has one */
 	CONNECTIONS_MAX = 64,
+	/* Of the socket that anybody may use: what all of them can take from the others. */
+	READERS_MAX = 32,
+	READS_AT_ONCE = 20,
+	READ_INTERVAL_MS = 50,
 	IDLE_TIMEOUT_S = 15, /* of a connection that says nothing */
 	STATUS_TOO_LARGE = 413,
+	STATUS_TOO_MANY = 429,
 };
 
 struct api {
@@ -30,7 +37,8 @@ struct api {
 	struct httpd *httpd;
 	struct api_streams *streams;
 	bool read_only;
-	char *path; /* NULL: nothing to remove */
+	struct log_limit reads; /* a bucket of tokens, as for lines of the log */
+	char *path;             /* NULL: nothing to remove */
 };
 
 /* One request while its body arrives. */
@@ -177,6 +185,15 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	return send_reply(connection, &reply);
 }
 
+static enum MHD_Result send_too_many(struct MHD_Connection *connection)
+{
+	struct fault fault;
+
+	fault_set(&fault, FAULT_FAILED, "request: answering it: there are too many");
+	fault_hint(&fault, "this socket answers %d in a second", 1000 / READ_INTERVAL_MS);
+	return send_fault(connection, &fault, STATUS_TOO_MANY);
+}
+
 /* A request that this socket does not take. */
 static enum MHD_Result send_read_only(struct MHD_Connection *connection, const char *method)
 {
@@ -186,6 +203,15 @@ static enum MHD_Result send_read_only(struct MHD_Connection *connection, const c
 		  method);
 	fault_hint(&fault, "changes go to lbd's other socket, which root and group lbd may use");
 	return send_fault(connection, &fault, MHD_HTTP_FORBIDDEN);
+}
+
+static bool brings_body(struct MHD_Connection *connection)
+{
+	const char *length =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") ||
+	       (length && strcmp(length, "0") != 0);
 }
 
 /* The first call of a request: its head is there. */
@@ -199,6 +225,8 @@ static enum MHD_Result begin(const struct api *api, struct MHD_Connection *conne
 	/* Answered before the body is read, the connection is closed behind the answer. */
 	if (api->read_only && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return send_read_only(connection, is_utf8(method) ? method : "?");
+	if (api->read_only && brings_body(connection))
+		return MHD_NO;
 	if (length && strtoull(length, NULL, 10) > BODY_SIZE_MAX)
 		return send_too_large(connection);
 	exchange = calloc(1, sizeof(*exchange));
@@ -223,6 +251,21 @@ static enum MHD_Result collect(struct exchange *exchange, const char *data, size
 	return MHD_YES;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool may_read(struct api *api)
+{
+	uint32_t suppressed;
+
+	return !api->read_only || log_allowed(&api->reads, now_ms(), &suppressed);
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
 				  const char *path, const char *method, const char *version,
 				  const char *data, size_t *size, void **request)
@@ -234,6 +277,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return begin(context, connection, method, request);
 	if (*size)
 		return collect(*request, data, size);
+	if (!may_read(context))
+		return send_too_many(connection);
 	if (is_utf8(path))
 		return answer(context, connection, path, method, *request);
 	fault_set(&fault, FAULT_USAGE, "request: reading its path: it is no UTF-8");
@@ -261,7 +306,7 @@ static struct httpd *start(struct api *api, sd_event *event, int listener)
 	const struct httpd_options options = {
 		.listener = listener,
 		.name = "api",
-		.connections_max = CONNECTIONS_MAX,
+		.connections_max = api->read_only ? READERS_MAX : CONNECTIONS_MAX,
 		.idle_timeout_s = IDLE_TIMEOUT_S,
 		.oldest_yields = true,
 		.suspends = true,
@@ -285,6 +330,7 @@ struct api *api_create(sd_event *event, struct controller *controller, const cha
 	}
 	api_state_init(&api->state, controller);
 	api->read_only = read_only;
+	api->reads = (struct log_limit){.burst = READS_AT_ONCE, .interval_ms = READ_INTERVAL_MS};
 	api->streams = api_streams_create(controller_events(controller), &api->httpd);
 	if (!api->streams) {
 		fault_set(fault, FAULT_FAILED, "API: starting it: out of memory");

@@ -381,7 +381,7 @@ static void test_large_body(void **state)
 	static const char head[] = "PATCH /v1/services/http HTTP/1.1\r\nHost: lbd\r\n"
 				   "Connection: close\r\n";
 	static const char end[] = "\r\n0\r\n\r\n";
-	enum { LARGE = (1 << 20) + 1 };
+	enum { LARGE = (4 << 20) + 1 };
 	char *text = malloc(LARGE + 256), *answer;
 	int size = sprintf(text, "%sContent-Length: %d\r\n\r\n", head, LARGE);
 

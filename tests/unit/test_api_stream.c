@@ -238,6 +238,44 @@ static void test_read_only(void **state)
 	}
 }
 
+static unsigned count_of(const char *text, const char *what)
+{
+	unsigned count = 0;
+
+	for (const char *at = text; (at = strstr(at, what)); at++)
+		count++;
+	return count;
+}
+
+/* Nobody of those who may only look can keep lbd busy. */
+static void test_read_only_rate(void **state)
+{
+	static const char one[] = "GET /v1/pools HTTP/1.1\r\nHost: l\r\n\r\n";
+	static const char last[] = "GET /v1/pools HTTP/1.1\r\nHost: l\r\nConnection: close\r\n\r\n";
+	enum { MANY = 200 };
+	struct place *place = *state;
+	struct fault fault = {0};
+	char text[MANY * sizeof(one) + sizeof(last)] = "", *answer;
+	unsigned good, refused;
+
+	api_free(place->api);
+	place->api = api_create(place->event, NULL, place->path, true, &fault);
+	assert_non_null(place->api);
+	for (unsigned i = 1; i < MANY; i++)
+		strcpy(text + strlen(text), one);
+	strcpy(text + strlen(text), last);
+	answer = hear(place, say(place, text), NULL);
+	good = count_of(answer, "HTTP/1.1 200");
+	refused = count_of(answer, "HTTP/1.1 429");
+	assert_int_equal(good + refused, MANY);
+	assert_true(good >= 20 && refused > 0);
+	free(answer);
+	/* No body is taken in, either. */
+	answer = request(place, "GET", "/v1/pools", "{\"a\": 1}", NULL);
+	assert_null(strstr(answer, "HTTP/1.1 200"));
+	free(answer);
+}
+
 /* ---- who is slow, hostile or many ---- */
 
 static void assert_answers(struct place *place, const char *after)
@@ -405,6 +443,7 @@ int main(void)
 		WITH_PLACE(test_slow_reader),
 		WITH_PLACE(test_too_many_readers),
 		WITH_PLACE(test_read_only),
+		WITH_PLACE(test_read_only_rate),
 		WITH_PLACE(test_half_requests),
 		WITH_PLACE(test_hostile),
 		WITH_PLACE(test_huge_head),
