@@ -45,6 +45,8 @@ int api_get_clients(struct call *call);
 int api_forget_client(struct call *call);
 int api_change_service(struct call *call);
 int api_change_backend(struct call *call);
+int api_get_node(struct call *call);
+int api_change_node(struct call *call);
 int api_post_reload(struct call *call);
 int api_post_check(struct call *call);
 int api_get_check(struct call *call);

@@ -103,6 +103,7 @@ static const struct route {
 	handler get;
 	handler change; /* POST, PATCH and DELETE */
 	handler post;
+	handler patch;
 	handler put;
 	handler remove; /* DELETE alone */
 	enum call_of of;
@@ -123,6 +124,10 @@ static const struct route {
 	 .change = api_change_backend,
 	 .parameters = {"dry_run"}},
 	{.path = "/v1/backends", .get = api_get_backends, .parameters = {"pool"}},
+	{.path = "/v1/node",
+	 .get = api_get_node,
+	 .patch = api_change_node,
+	 .parameters = {"dry_run"}},
 	{.path = "/v1/drops", .get = api_get_drops, .parameters = {"all"}},
 	{.path = "/v1/flows",
 	 .get = api_get_flows,
@@ -190,6 +195,8 @@ static handler handler_of(const struct route *route, const char *method)
 		return route->put;
 	if (!strcmp(method, "POST") && route->post)
 		return route->post;
+	if (!strcmp(method, "PATCH") && route->patch)
+		return route->patch;
 	if (!strcmp(method, "POST") || !strcmp(method, "PATCH") || !strcmp(method, "DELETE"))
 		return route->change;
 	return NULL;
@@ -238,6 +245,7 @@ static int no_such_method(struct call *call, const struct route *route)
 	call->reply->status = 405;
 	call->reply->allow = route->put      ? "GET, HEAD, PUT"
 			     : route->post   ? (route->get ? "GET, HEAD, POST" : "POST")
+			     : route->patch  ? "GET, HEAD, PATCH"
 			     : route->remove ? "DELETE"
 			     : route->change ? "GET, HEAD, POST, PATCH, DELETE"
 					     : "GET, HEAD";

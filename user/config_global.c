@@ -187,6 +187,12 @@ static const struct key snat_keys[] = {
 	{},
 };
 
+static const struct word vip_words[] = {
+	{"none", VIP_NONE, SUPPORTED},
+	{"interface", VIP_INTERFACE, SUPPORTED},
+	{},
+};
+
 enum {
 	FLOWS_MAX = 1 << 27,    /* the kernel's hash maps take no more of this size */
 	SLOTS_MAX = 1 << 28,    /* 1 GiB */
@@ -223,6 +229,7 @@ const struct key schema_global_keys[] = {
 	{"metrics", KEY_CUSTOM, .read = read_metrics},
 	{"encap_source", KEY_MAP, .keys = encap_keys},
 	{"snat_source", KEY_MAP, .keys = snat_keys},
+	{"vip", KEY_WORD, KEY_FIELD(struct global, vip), .words = vip_words},
 	{"limits", KEY_MAP, .offset = offsetof(struct global, limits), .keys = limit_keys,
 	 .finish = finish_limits},
 	{},

@@ -265,6 +265,7 @@ const struct key schema_service_keys[] = {
 	{"name", KEY_ELSEWHERE, .required = true},
 	{"listen", KEY_CUSTOM, .required = true, .read = read_listen},
 	{"pool", KEY_CUSTOM, .read = read_pool_name},
+	{"withdraw", KEY_BOOL, KEY_FIELD(struct service, withdraw)},
 	{"allow", KEY_CUSTOM, .read = read_allow},
 	{"deny", KEY_CUSTOM, .read = read_deny},
 	{"new_flow_limit", KEY_NUMBER, KEY_FIELD(struct service, new_flow_limit),

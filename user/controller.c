@@ -23,6 +23,7 @@
 #include "left.h"
 #include "neighbour.h"
 #include "slow_start.h"
+#include "vip.h"
 
 enum {
 	/* The first round waits for this long for checks and next hops, so that it need not move
@@ -109,6 +110,8 @@ void controller_publish(struct controller *controller)
 	reconsider(controller);
 	rc = publish_run(controller->publish, controller->running, &fault);
 	controller->facts.publish_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+	/* Packets that an address brings meet the services and tables of this round. */
+	vips_follow(controller->vips, controller->running);
 	agents_published(controller->agents, controller->running);
 	controller_tell_publish(controller, &fault);
 	if (rc == 0)
@@ -304,6 +307,20 @@ static int on_drain_deadline(sd_event_source *source, uint64_t usec, void *conte
 	return 0;
 }
 
+/* ---- the node ---- */
+
+const struct vips *controller_vips(const struct controller *controller)
+{
+	return controller->vips;
+}
+
+int controller_node_set(struct controller *controller, enum node_state state,
+			const struct controller_request *request, struct fault *fault)
+{
+	return vips_node_set(controller->vips, controller->running, state, request->who,
+			     request->dry_run, fault);
+}
+
 int controller_check_start(struct controller *controller, const char *pool, const char *backend)
 {
 	return agents_check_start(controller->agents, pool, backend);
@@ -455,6 +472,9 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	    open_state(controller, options, fault) < 0 || sources_add(controller, fault) < 0)
 		goto fail;
 	controller_tell_attachments(controller);
+	controller->vips = vips_create(event, controller->dp, options->state_dir, fault);
+	if (!controller->vips)
+		goto fail;
 	controller_note_reading(controller, true);
 	controller_warn_fixed(controller, controller->base);
 	if (controller_judge_start(controller, options->break_flows, fault) < 0)
@@ -497,6 +517,7 @@ void controller_free(struct controller *controller)
 	agents_free(controller->agents);
 	interfaces_free(controller->interfaces);
 	neighbours_free(controller->neighbours);
+	vips_free(controller->vips);
 	sweeper_free(controller->sweeper);
 	publish_free(controller->publish);
 	dataplane_close(controller->dp);

@@ -115,6 +115,13 @@ const char *controller_config_path(const struct controller *controller);
 int controller_doctor_start(struct controller *controller);
 struct doctor_report controller_doctor_report(const struct controller *controller);
 
+struct vips;
+enum node_state;
+/* See vip.h. */
+const struct vips *controller_vips(const struct controller *controller);
+int controller_node_set(struct controller *controller, enum node_state state,
+			const struct controller_request *request, struct fault *fault);
+
 struct agent_check;
 
 /* A check of a backend, now; see agents_check_start and agents_check_last in agents.h. */

@@ -197,8 +197,12 @@ struct service {
 	uint32_t new_flow_burst;    /* 0: as many as the limit */
 	uint8_t new_flow_prefix_v4; /* bits of the source that share a limit */
 	uint8_t new_flow_prefix_v6;
+	bool withdraw; /* its VIPs go while no backend takes traffic */
 	uint32_t index;
 };
+
+/* Who sees to it that packets to VIPs come here: somebody else, or lbd (vip.h). */
+enum vip_mode { VIP_NONE, VIP_INTERFACE };
 
 struct global {
 	bool hash_seed_set;
@@ -208,6 +212,7 @@ struct global {
 	struct prefix encap_v6;
 	struct prefix snat_v4; /* likewise */
 	struct prefix snat_v6;
+	enum vip_mode vip;
 	struct lb_limits limits; /* 0 in slots and counters: derived, see model_limits */
 };
 

@@ -179,8 +179,8 @@ json_t *model_json_service(const struct service *service)
 		json_array_append_new(listen,
 				      json_string(endpoint_format(&service->listen[i], text)));
 	}
-	json = json_pack("{s:s, s:o, s:s}", "name", service->name, "listen", listen, "pool",
-			 service->pool);
+	json = json_pack("{s:s, s:o, s:s, s:o*}", "name", service->name, "listen", listen, "pool",
+			 service->pool, "withdraw", service->withdraw ? json_true() : NULL);
 	if (json)
 		add_sources(json, service);
 	return json;
@@ -227,8 +227,9 @@ json_t *model_json_global(const struct model *model)
 		encap = json_pack("{s:o*, s:o*}", "v4", prefix(&global->encap_v4), "v6",
 				  prefix(&global->encap_v6));
 	/* The last two follow from the pools where nobody gave them. */
-	return json_pack("{s:s*, s:o*, s:o*, s:{s:I, s:I, s:I, s:I, s:I, s:o*, s:o*}}", "metrics",
-			 global->metrics, "encap_source", encap, "snat_source", snat, "limits",
+	return json_pack("{s:s*, s:o*, s:o*, s:s*, s:{s:I, s:I, s:I, s:I, s:I, s:o*, s:o*}}",
+			 "metrics", global->metrics, "encap_source", encap, "snat_source", snat,
+			 "vip", global->vip == VIP_INTERFACE ? "interface" : NULL, "limits",
 			 "flows", (json_int_t)limits.flows, "clients", (json_int_t)limits.clients,
 			 "nat_flows", (json_int_t)limits.nat_flows, "backends",
 			 (json_int_t)limits.backends, "services", (json_int_t)limits.services,

@@ -153,6 +153,9 @@ static void service_detail(const struct service *from, const struct service *to,
 		      to->new_flow_prefix_v4);
 	detail_number(detail, "new_flow_prefix.v6", from->new_flow_prefix_v6,
 		      to->new_flow_prefix_v6);
+	if (from->withdraw != to->withdraw)
+		detail_word(detail, "withdraw", from->withdraw ? "true" : "false",
+			    to->withdraw ? "true" : "false");
 	for (size_t i = 0; i < from->listen_count; i++) {
 		if (!listens_on(to, &from->listen[i]))
 			detail_add(detail, "-%s", endpoint_format(&from->listen[i], text));
@@ -253,7 +256,21 @@ static int plan_removals(struct plan *plan, const struct model *from, const stru
 }
 
 /* Of `global`, what takes effect without attaching anew. */
-static int plan_global(struct plan *plan, const struct global *from, const struct global *to)
+static int plan_vip(struct plan *plan, const struct global *from, const struct global *to)
+{
+	static const char *const words[] = {[VIP_NONE] = "none", [VIP_INTERFACE] = "interface"};
+	struct plan_step *step;
+
+	if (from->vip == to->vip)
+		return 0;
+	step = plan_push(plan, PLAN_CHANGE, PLAN_SETTING, NULL, "global.vip");
+	if (!step)
+		return -ENOMEM;
+	detail_word(step->detail, "vip", words[from->vip], words[to->vip]);
+	return 0;
+}
+
+static int plan_metrics(struct plan *plan, const struct global *from, const struct global *to)
 {
 	const char *old = from->metrics, *new = to->metrics;
 	struct plan_step *step;
@@ -277,7 +294,8 @@ static int plan_global(struct plan *plan, const struct global *from, const struc
 int plan_make(struct plan *plan, const struct model *from, const struct model *to)
 {
 	*plan = (struct plan){0};
-	if (plan_global(plan, &from->global, &to->global) < 0 || plan_pools(plan, from, to) < 0 ||
+	if (plan_metrics(plan, &from->global, &to->global) < 0 ||
+	    plan_vip(plan, &from->global, &to->global) < 0 || plan_pools(plan, from, to) < 0 ||
 	    plan_services(plan, from, to) < 0 || plan_removals(plan, from, to) < 0) {
 		plan_destroy(plan);
 		return -ENOMEM;

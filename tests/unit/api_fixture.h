@@ -31,6 +31,8 @@
 #include "../../user/events.h"
 #include "../../user/interfaces.h"
 #include "../../user/log.h"
+#include "../../user/vip.h"
+#include "../../user/vip_wanted.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -94,6 +96,46 @@ struct doctor_report controller_doctor_report(const struct controller *controlle
 	(void)controller;
 	return (struct doctor_report){
 		.begun = true, .findings = &findings, .interface_count = 1, .backend_count = 3};
+}
+
+/* ---- a node, drained, with a VIP that it holds all the same ---- */
+
+const struct vips *controller_vips(const struct controller *controller)
+{
+	(void)controller;
+	return NULL;
+}
+
+int controller_node_set(struct controller *controller, enum node_state state,
+			const struct controller_request *request, struct fault *fault)
+{
+	(void)controller;
+	(void)fault;
+	snprintf(asked, sizeof(asked), "node %s%s by %s", state == NODE_DRAIN ? "drain" : "ready",
+		 request->dry_run ? " dry" : "", request->who);
+	return 0;
+}
+
+const struct vip_wanted *vips_wanted(const struct vips *vips)
+{
+	static struct vip_want one = {.addr = {.family = 4, .ip.bytes = {192, 0, 2, 10}},
+				      .why_not = "the node is drained"};
+	static const struct vip_wanted wanted = {&one, 1};
+
+	(void)vips;
+	return &wanted;
+}
+
+enum node_state vips_node(const struct vips *vips)
+{
+	(void)vips;
+	return NODE_DRAIN;
+}
+
+bool vips_holds(const struct vips *vips, const struct addr *vip)
+{
+	(void)vips;
+	return vip->family == 4;
 }
 
 struct dataplane *controller_dataplane(const struct controller *controller)

@@ -39,6 +39,19 @@ static const struct api_case {
 	 " \"new_flows\": 22}]}",
 	 NULL},
 	{"GET", "/v1/services/http", NULL, 200, "{\"name\": \"http\", \"packets\": 22}", NULL},
+	{"GET", "/v1/node", NULL, 200,
+	 "{\"admin\": \"drain\", \"vip\": \"none\", \"addresses\": [{\"address\": \"192.0.2.10\","
+	 " \"wanted\": false, \"held\": true, \"why\": \"the node is drained\"}]}",
+	 NULL},
+	{"PATCH", "/v1/node", "{\"admin\": \"ready\"}", 200,
+	 "{\"dry_run\": false, \"changes\": [{\"change\": \"change node\","
+	 " \"detail\": \"drain -> ready\"}]}",
+	 "node ready by uid 0"},
+	{"PATCH", "/v1/node?dry_run=1", "{\"admin\": \"drain\"}", 200,
+	 "{\"dry_run\": true, \"changes\": []}", "node drain dry by uid 0"},
+	{"PATCH", "/v1/node", "{\"admin\": \"maint\"}", 400, "{\"error\": {\"code\": \"usage\"}}",
+	 NULL},
+	{"DELETE", "/v1/node", NULL, 405, "{\"error\": {\"code\": \"usage\"}}", NULL},
 	{"GET", "/v1/pools", NULL, 200,
 	 "{\"pools\": [{\"name\": \"dns\", \"affinity\": {\"key\": \"5-tuple\"}}, {\"name\": "
 	 "\"web\", \"services\": [\"http\"], \"backends_up\": 2, \"backend_count\": 3}]}",
