@@ -674,6 +674,12 @@ struct lb_backend_identity {
 	__u8 health;  /* enum health_state of the controller's model */
 	__u16 unused;
 	__u32 weight;
+	/* What its checks went through, so that a restart of the controller forgives no flapping: */
+	__u64 since_ms;      /* CLOCK_REALTIME of the last change of health; 0: not known */
+	__u64 up_since_ms;   /* CLOCK_MONOTONIC, as maps live no longer than that; 0: it is not up */
+	__u64 held_until_ms; /* the same clock; 0: it is not held down */
+	__u32 short_lives;
+	__u32 unused_too;
 };
 
 /* ---- what a dry run of the program says of its packet, for `lbctl flow lookup` ---- */
@@ -773,7 +779,7 @@ LB_ASSERT_SIZE(struct lb_counter, 24);
 LB_ASSERT_SIZE(struct lb_verdict_counter, 16);
 LB_ASSERT_SIZE(struct lb_pool_identity, 80);
 LB_ASSERT_SIZE(struct lb_service_identity, 80);
-LB_ASSERT_SIZE(struct lb_backend_identity, 96);
+LB_ASSERT_SIZE(struct lb_backend_identity, 128);
 LB_ASSERT_SIZE(struct lb_explanation, 32);
 LB_ASSERT_SIZE(struct lb_sweep, 24);
 LB_ASSERT_SIZE(struct lb_tally, 16);

@@ -171,7 +171,7 @@ static struct agent *agent_create(struct agents *agents, const struct wanted_age
 	agent->tunnel.ifindex = backend->hop.ifindex;
 	agent->tunnel.explain = tunnel_explain;
 	tunnel_point(agent, backend->index);
-	health_adopt(&agent->health, backend->health);
+	health_adopt(&agent->health, backend->health, &backend->history);
 	agent->told = backend->health;
 	agent->resolved = backend->hop.resolved;
 	agent->watch =

@@ -24,6 +24,7 @@ struct check_result {
 	/* Of the health that came of it: */
 	uint32_t held_for_ms; /* it stays down; 0: is not held down */
 	uint32_t short_lives; /* see health.h */
+	struct health_history history;
 };
 
 /* Where news goes. Names, because the model may have been rebuilt since the agent was made. */

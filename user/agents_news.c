@@ -196,6 +196,18 @@ static void judged(struct agent *agent, const struct check_result *result)
 	round_look(agent->owner, agent->pool);
 }
 
+/* What the checks went through, whoever brings the news. */
+static void add_history(const struct agent *agent, struct check_result *result)
+{
+	const struct health *health = &agent->health;
+	uint64_t now = now_ms();
+
+	if (health->held_until_ms > now)
+		result->held_for_ms = health->held_until_ms - now;
+	result->short_lives = health->short_lives;
+	result->history = health_history(health);
+}
+
 void agent_on_result(void *context, bool good, const char *reason, uint32_t duration_us)
 {
 	struct agent *agent = context;
@@ -207,12 +219,11 @@ void agent_on_result(void *context, bool good, const char *reason, uint32_t dura
 	agent->heard_ms = now_ms();
 	health_judge(health, check, good, agent->heard_ms);
 	prober_set_interval(agent->prober, health_interval_ms(health, check));
-	if (health->held_until_ms > agent->heard_ms)
-		result.held_for_ms = health->held_until_ms - agent->heard_ms;
-	result.short_lives = health->short_lives;
+	add_history(agent, &result);
 	/* Of the two, the agent's reason is why it is down. */
 	if (agent->says.down && health->state == HEALTH_UP)
 		result.reason = agent->agent_reason;
+	add_history(agent, &result);
 	judged(agent, &result);
 }
 
@@ -238,6 +249,7 @@ void agent_on_agent_result(void *context, bool good, const char *reason, uint32_
 	result.good = verdict_of(agent) == HEALTH_UP;
 	snprintf(agent->agent_reason, sizeof(agent->agent_reason), "the agent: %s", line);
 	result.reason = agent->agent_reason;
+	add_history(agent, &result);
 	judged(agent, &result);
 }
 

@@ -187,6 +187,7 @@ static void on_checked(void *context, const char *pool_name, const char *name,
 	backend->check_failures += !result->good;
 	backend->held_until_ms = result->held_for_ms ? now_ms + result->held_for_ms : 0;
 	backend->short_lives = result->short_lives;
+	backend->history = result->history;
 	changed = model_set_backend_health(pool, backend, health, result->reason, now_ms);
 	if (changed)
 		controller_tell_health(controller, pool, backend, from);

@@ -56,6 +56,7 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 	backend->check_us = old->check_us;
 	backend->held_until_ms = old->held_until_ms;
 	backend->short_lives = old->short_lives;
+	backend->history = old->history;
 }
 
 static void carry_state(const struct model *from, struct model *to)

@@ -106,7 +106,19 @@ enum health_state health_judge(struct health *health, const struct check *check,
 	return health->bad >= check->fall ? go_down(health, check, now_ms) : health->state;
 }
 
-void health_adopt(struct health *health, enum health_state state)
+void health_adopt(struct health *health, enum health_state state,
+		  const struct health_history *history)
 {
-	*health = (struct health){.state = state};
+	*health = (struct health){.state = state, .short_lives = history->short_lives};
+	if (state == HEALTH_UP)
+		health->up_since_ms = history->up_since_ms;
+	if (state == HEALTH_DOWN)
+		health->held_until_ms = history->held_until_ms;
+}
+
+struct health_history health_history(const struct health *health)
+{
+	return (struct health_history){.up_since_ms = health->up_since_ms,
+				       .held_until_ms = health->held_until_ms,
+				       .short_lives = health->short_lives};
 }

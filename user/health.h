@@ -32,8 +32,11 @@ struct health {
 enum health_state health_judge(struct health *health, const struct check *check, bool good,
 			       uint64_t now_ms);
 
-/* Starts from a state known from elsewhere (the maps of an earlier controller). */
-void health_adopt(struct health *health, enum health_state state);
+/* Starts from a state known from elsewhere (the maps of an earlier controller), and from what was
+ * before it, whose times are of the same clock as health_judge's. */
+void health_adopt(struct health *health, enum health_state state,
+		  const struct health_history *history);
+struct health_history health_history(const struct health *health);
 
 /* From one check's start to the next one's: shorter while results speak against the state. */
 uint32_t health_interval_ms(const struct health *health, const struct check *check);

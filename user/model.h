@@ -107,6 +107,13 @@ struct next_hop {
 	char why[96];       /* where it is not resolved: the cause */
 };
 
+/* What a backend's checks went through; CLOCK_MONOTONIC, 0: none. See health.h. */
+struct health_history {
+	uint64_t up_since_ms;
+	uint64_t held_until_ms;
+	uint32_t short_lives;
+};
+
 struct backend {
 	char name[MODEL_NAME_SIZE];
 	struct addr address;
@@ -123,6 +130,7 @@ struct backend {
 	uint64_t checked_ms;      /* CLOCK_REALTIME of the last check; 0: never */
 	uint64_t held_until_ms;   /* CLOCK_REALTIME: stays down until then; 0: is not held down */
 	uint32_t short_lives;     /* see health.h */
+	struct health_history history;
 	bool serves;              /* takes new flows, as of the last round of publishing */
 	uint64_t serves_since_ms; /* CLOCK_MONOTONIC */
 	uint8_t held_back;        /* percent of its weight, by slow start */

@@ -123,6 +123,10 @@ static void identity_write(struct publish *publish, uint32_t index)
 	identity.admin = held->wanted->admin;
 	identity.health = held->wanted->health;
 	identity.weight = held->wanted->weight;
+	identity.since_ms = held->wanted->since_ms;
+	identity.up_since_ms = held->wanted->history.up_since_ms;
+	identity.held_until_ms = held->wanted->history.held_until_ms;
+	identity.short_lives = held->wanted->history.short_lives;
 	if (memcmp(&identity, &held->identity, sizeof(identity)) == 0)
 		return;
 	rc = dataplane_backend_identity_put(publish->dp, index, &identity);

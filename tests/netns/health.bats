@@ -17,7 +17,7 @@ configuration()
 		version: 1
 		global: {limits: {flows: 10000, clients: 10000}}
 		defaults:
-		  check: {type: tcp, via: direct, port: 80, interval: 300ms, timeout: 250ms, rise: 2, fall: 3, hold_down: 4s}
+		  check: {type: tcp, via: direct, port: 80, interval: 300ms, timeout: 250ms, rise: 2, fall: 3, hold_down: 0s}
 		pools:
 		- name: web
 		  track: always
@@ -36,10 +36,22 @@ configuration()
 		  backends:
 		  - {name: web1, address: $(backend_v4 1)}
 		  - {name: web2, address: $(backend_v4 2)}
+		- name: held
+		  check: {hold_down: 4s}
+		  backends:
+		  - {name: web4, address: $(backend_v4 4)}
+		  - {name: web1, address: $(backend_v4 1)}
+		- name: stubborn
+		  check: {hold_down: 1h}
+		  backends:
+		  - {name: web3, address: $(backend_v4 3)}
+		  - {name: web1, address: $(backend_v4 1)}
 		services:
 		- {name: http, listen: "tcp://$vip4:80", pool: web}
 		- {name: spare, listen: "tcp://$vip4:81", pool: spare}
 		- {name: slow, listen: "tcp://$vip4:82", pool: slow}
+		- {name: held, listen: "tcp://$vip4:84", pool: held}
+		- {name: stubborn, listen: "tcp://$vip4:83", pool: stubborn}
 	EOT
 }
 
@@ -224,9 +236,9 @@ all_went_on()
 flaps()
 {
 	sick 4
-	wait_until 30 backend_is web/web4 health down
+	wait_until 30 backend_is held/web4 health down
 	sick
-	wait_until 60 backend_is web/web4 health up
+	wait_until 60 backend_is held/web4 health up
 }
 
 @test "a backend that flaps is held down, and one sees why and until when" {
@@ -234,15 +246,46 @@ flaps()
 		flaps
 	done
 	sick 4
-	wait_until 30 backend_is web/web4 health down
+	wait_until 30 backend_is held/web4 health down
 	sick
-	expect "$(backend_field web/web4 short_lives)" -ge 2 "short lives"
-	expect "$(backend_field web/web4 held_until)" != null "hold-down"
-	why web/web4 "held down after"
-	run -0 lbctl backend list web -o wide
+	expect "$(backend_field held/web4 short_lives)" -ge 2 "short lives"
+	expect "$(backend_field held/web4 held_until)" != null "hold-down"
+	why held/web4 "held down after"
+	run -0 lbctl backend list held -o wide
 	[[ $output == *"held down after"* ]]
-	run -0 lbctl backend show web/web4
+	run -0 lbctl backend show held/web4
 	[[ $output == *"held down"*"until 20"* ]]
-	wait_until 60 backend_is web/web4 health up
-	expect "$(backend_field web/web4 held_until)" = null "hold-down"
+	wait_until 60 backend_is held/web4 health up
+	expect "$(backend_field held/web4 held_until)" = null "hold-down"
+}
+
+@test "a restart, or the death, of lbd forgives no flapping" {
+	local until since how
+	for _ in 1 2; do
+		sick 3
+		wait_until 30 backend_is stubborn/web3 health down
+		sick
+		wait_until 30 backend_is stubborn/web3 health up
+	done
+	sick 3
+	wait_until 30 backend_is stubborn/web3 health down
+	sick
+	until=$(backend_field stubborn/web3 held_until)
+	since=$(backend_field stubborn/web3 since)
+	expect "$until" != null "hold-down"
+	for how in TERM KILL; do
+		lbd_stop "$how"
+		lbd_start
+		# It is checked again, and well.
+		wait_until 30 not backend_is stubborn/web3 last_check null
+		wait_until 30 health_of web up 4
+		expect "$(backend_field stubborn/web3 health)" = down health
+		expect "$(backend_field stubborn/web3 short_lives)" = 2 "short lives"
+		expect "$(backend_field stubborn/web3 since)" = "$since" since
+		# It is kept by another clock, so that a millisecond may be lost.
+		expect "$(($(date -d "$(backend_field stubborn/web3 held_until)" +%s) -
+			$(date -d "$until" +%s)))" -le 1 "seconds more of hold-down"
+		expect "$(($(date -d "$(backend_field stubborn/web3 held_until)" +%s) -
+			$(date -d "$until" +%s)))" -ge -1 "seconds more of hold-down"
+	done
 }

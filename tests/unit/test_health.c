@@ -11,6 +11,8 @@
 #include "../../user/health.h"
 
 /* Results: + good, - bad. States after each: ? unknown, U up, D down. */
+static const struct health_history no_history;
+
 static const struct {
 	const char *what;
 	uint32_t rise, fall;
@@ -48,7 +50,7 @@ static void test_results_to_states(void **state)
 		char states[16] = "";
 
 		if (cases[i].from != HEALTH_UNKNOWN)
-			health_adopt(&health, cases[i].from);
+			health_adopt(&health, cases[i].from, &no_history);
 		for (size_t j = 0; cases[i].results[j]; j++) {
 			bool good = cases[i].results[j] == '+';
 
@@ -68,13 +70,13 @@ static void test_adopt_forgets_counts(void **state)
 
 	(void)state;
 	health_judge(&health, &check, false, 0);
-	health_adopt(&health, HEALTH_UP);
+	health_adopt(&health, HEALTH_UP, &no_history);
 	assert_int_equal(health_judge(&health, &check, false, 0), HEALTH_UP);
-	health_adopt(&health, HEALTH_DOWN);
+	health_adopt(&health, HEALTH_DOWN, &no_history);
 	health_judge(&health, &check, true, 0);
-	health_adopt(&health, HEALTH_DOWN);
+	health_adopt(&health, HEALTH_DOWN, &no_history);
 	assert_int_equal(health_judge(&health, &check, true, 0), HEALTH_DOWN);
-	health_adopt(&health, HEALTH_UNKNOWN);
+	health_adopt(&health, HEALTH_UNKNOWN, &no_history);
 	assert_int_equal(health_judge(&health, &check, true, 0), HEALTH_UP);
 }
 
@@ -161,7 +163,28 @@ static void test_hold_down_has_an_end(void **state)
 	assert_int_equal(health_hold_down_ms(&check), 5000);
 }
 
-/* A state that was taken over has no history. */
+/* A controller goes on where the one before it was. */
+static void test_history_is_adopted(void **state)
+{
+	const struct check check = {
+		.interval_ms = 1000, .rise = 1, .fall = 1, .hold_down_ms = 4000};
+	struct health_history history = {.up_since_ms = 1000, .short_lives = 1}, after;
+	struct health health;
+
+	(void)state;
+	health_adopt(&health, HEALTH_UP, &history);
+	assert_int_equal(health_judge(&health, &check, false, 2000), HEALTH_DOWN);
+	after = health_history(&health);
+	assert_int_equal(after.short_lives, 2);
+	assert_int_equal(after.held_until_ms, 6000);
+	assert_int_equal(after.up_since_ms, 0);
+	health_adopt(&health, HEALTH_DOWN, &after);
+	assert_int_equal(health_judge(&health, &check, true, 5999), HEALTH_DOWN);
+	assert_int_equal(health_judge(&health, &check, true, 6000), HEALTH_UP);
+	assert_int_equal(health_history(&health).up_since_ms, 6000);
+}
+
+/* A state that was taken over without one. */
 static void test_an_adopted_life_is_not_short(void **state)
 {
 	const struct check check = {
@@ -169,7 +192,7 @@ static void test_an_adopted_life_is_not_short(void **state)
 	struct health health = {.short_lives = 7};
 
 	(void)state;
-	health_adopt(&health, HEALTH_UP);
+	health_adopt(&health, HEALTH_UP, &no_history);
 	health_judge(&health, &check, false, 5);
 	assert_int_equal(health.short_lives, 0);
 }
@@ -202,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hold_down),
 		cmocka_unit_test(test_hold_down_has_an_end),
+		cmocka_unit_test(test_history_is_adopted),
 		cmocka_unit_test(test_an_adopted_life_is_not_short),
 		cmocka_unit_test(test_intervals),
 		cmocka_unit_test(test_results_to_states),
