@@ -146,7 +146,8 @@ struct lb_settings {
 	__u32 layout; /* LB_LAYOUT of the program that made the maps */
 	struct lb_limits limits;
 	__u8 hash_seed[LB_SEED_SIZE];
-	__u32 flags;       /* enum lb_setting_flag */
+	__u32 flags; /* enum lb_setting_flag */
+	__u32 unused;
 	__u64 made_ns;     /* CLOCK_REALTIME when the maps were made */
 	char pin_dir[128]; /* of the instance, so that another one can name it */
 	char version[32];  /* of the program attached last */
@@ -674,9 +675,10 @@ struct lb_backend_identity {
 	__u8 health;  /* enum health_state of the controller's model */
 	__u16 unused;
 	__u32 weight;
-	/* What its checks went through, so that a restart of the controller forgives no flapping: */
-	__u64 since_ms;      /* CLOCK_REALTIME of the last change of health; 0: not known */
-	__u64 up_since_ms;   /* CLOCK_MONOTONIC, as maps live no longer than that; 0: it is not up */
+	/* What its checks went through, so that a restart of the controller forgives no flapping:
+	 */
+	__u64 since_ms;    /* CLOCK_REALTIME of the last change of health; 0: not known */
+	__u64 up_since_ms; /* CLOCK_MONOTONIC, as maps live no longer than that; 0: it is not up */
 	__u64 held_until_ms; /* the same clock; 0: it is not held down */
 	__u32 short_lives;
 	__u32 unused_too;
@@ -732,8 +734,8 @@ struct lb_scratch {
 
 LB_ASSERT_SIZE(union lb_addr, 16);
 LB_ASSERT_SIZE(struct lb_limits, 28);
-LB_ASSERT_SIZE(struct lb_settings, 216);
-LB_ASSERT_OFFSET(struct lb_settings, flags, 44);
+LB_ASSERT_SIZE(struct lb_settings, 224);
+LB_ASSERT_OFFSET(struct lb_settings, flags, 48);
 LB_ASSERT_SIZE(struct lb_attachment, 40);
 LB_ASSERT_SIZE(struct lb_service_key_v4, 8);
 LB_ASSERT_SIZE(struct lb_service_key_v6, 20);
