@@ -230,15 +230,18 @@ static __always_inline enum lb_verdict
 nat_udp_complete(struct xdp_md *ctx, const struct packet *packet, const struct rewrite *to)
 {
 	__u32 at = nat_l3(packet) + sizeof(struct ipv6hdr);
-	__u32 length = packet->l3_length - (nat_l4(packet) - nat_l3(packet));
-	__u16 check = nat_udp_checksum(ctx, at, length, to);
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct udphdr *udp;
+	struct udphdr *udp = data + at;
+	__u16 check;
 
-	if (!check)
-		return LB_DROP_INTERNAL;
-	udp = data + at;
 	if ((void *)(udp + 1) > end)
+		return LB_DROP_INTERNAL;
+	/* What the datagram says of its length counts (RFC 768): the packet may go on behind it. */
+	check = nat_udp_checksum(ctx, at, bpf_ntohs(udp->len), to);
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	udp = data + at;
+	if (!check || (void *)(udp + 1) > end)
 		return LB_DROP_INTERNAL;
 	udp->check = check;
 	return LB_CONTINUE;

@@ -324,10 +324,16 @@ static long nat_try(__u32 n, void *unused)
 	if (there) {
 		seen = LOAD_ONCE(there->seen);
 		/* The flow's own: another CPU's, or one that no sweep has come to yet. */
+		if (!nat_return_same(there, &search->value) || seen & LB_CLAIMED)
+			return 0;
+		if (!read_only) {
+			/* Its flow was elsewhere meanwhile, and may have come another way since. */
+			there->hop = search->value.hop;
+			there->state = search->value.state;
+		}
 		search->found =
-			nat_return_same(there, &search->value) && !(seen & LB_CLAIMED) &&
-			(read_only || __sync_val_compare_and_swap(&there->seen, seen,
-								  search->value.seen) == seen);
+			read_only ||
+			__sync_val_compare_and_swap(&there->seen, seen, search->value.seen) == seen;
 		return search->found;
 	}
 	err = read_only ? 0 : nat_return_put(search->family, &search->key, &search->value);

@@ -18,6 +18,10 @@
 #define FROM(n) ETH(.to = NAT_NEAR_MAC, .from = "02:00:00:00:b0:" #n)
 #define BACK    ETH(.to = "02:00:00:00:00:02", .from = NAT_NEAR_MAC)
 
+/* Another way for the client's packets. */
+#define ROUTER     "02:00:00:00:00:09"
+#define ROUTER_ETH ETH(.to = NAT_NEAR_MAC, .from = ROUTER)
+
 #define SYNACK (SYN | ACK)
 
 /* A handshake with PLAIN4, from the client's port. */
@@ -312,6 +316,15 @@ const struct nat_case nat_cases[] = {
 		{STEP, .in = {FROM(0a), IP4(BE4(10), C4), TCP(80, 4000)}, RETURNED,
 		 .out = {BACK, IP4(VIP4(1), C4, .ttl = 63), TCP(80, 4000)}},
 		SWEEP(1, 1), SWEEP(1, 1)}},
+	{"a flow that comes back to a backend, from another router, is answered through that", {
+		OPENS(4000), ACCEPTS(4000), OWNER(N_PLAIN4, N_OTHER4),
+		{STEP, .in = {ROUTER_ETH, IP4(C4, VIP4(1)), TCP(4000, 80)}, FORWARDED,
+		 .out = {TO(0a), IP4(C4, BE4(10), .ttl = 63), TCP(4000, 80)}},
+		OWNER(N_PLAIN4, N_PLAIN4),
+		{STEP, .in = {ROUTER_ETH, IP4(C4, VIP4(1)), TCP(4000, 80)}, FORWARDED,
+		 .out = {TO(01), IP4(C4, BE4(1), .ttl = 63), TCP(4000, 80)}},
+		{STEP, .in = {FROM(01), IP4(BE4(1), C4), TCP(80, 4000)}, RETURNED,
+		 .out = {ETH(.to = ROUTER, .from = NAT_NEAR_MAC), IP4(VIP4(1), C4, .ttl = 63), TCP(80, 4000)}}}},
 	{"a backend that is gone takes its flows with it", {
 		OPENS(4000), ACCEPTS(4000), GOES_ON(4000), DOWN(N_PLAIN4), SWEEP(1, 1), SWEEP(0, 0)}},
 	{"a backend that comes back has its flows, if they were not missed meanwhile", {
