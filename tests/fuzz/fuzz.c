@@ -21,11 +21,13 @@
 #include <unistd.h>
 
 #include "generate.h"
+#include "nat.h"
 #include "shrink.h"
 #include "text.h"
 
 enum {
 	FRAMES_PER_ROUND = 200,
+	NAT_EVERY = 8, /* rounds: one of NAT besides */
 	EXPLAINED_PERCENT = 5,
 	CHANGE_PERCENT = 3,
 	MACHINES_MAX = 16,
@@ -35,6 +37,7 @@ struct fuzz {
 	uint64_t seed;
 	struct machine *machines[MACHINES_MAX];
 	uint32_t verdicts[MODEL_VERDICT_COUNT];
+	uint64_t nat; /* packets that went to a backend and whose answers came back */
 };
 
 /* ---- machines: limits and hash seed are fixed when the program is loaded ---- */
@@ -164,6 +167,9 @@ static bool rounds_run(struct fuzz *fuzz, uint64_t count)
 
 		if (!round_run(fuzz, number, (uint32_t)frames, false))
 			return false;
+		if (number % NAT_EVERY == 0 &&
+		    !nat_round(fuzz->machines[0], fuzz->seed, number, (uint32_t)frames, &fuzz->nat))
+			return false;
 		done += frames;
 	}
 	return true;
@@ -234,6 +240,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (int i = 1; i < MODEL_VERDICT_COUNT; i++)
 		printf("%10u %s\n", fuzz.verdicts[i], model_verdict_name(i));
+	printf("%10llu there and back by NAT\n", (unsigned long long)fuzz.nat);
 	printf("%llu packets, no difference\n", count);
 	for (int i = 0; i < MACHINES_MAX; i++)
 		machine_free(fuzz.machines[i]);

@@ -31,6 +31,7 @@ struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, u
 	static int number;
 	struct lb_settings settings = {.limits = {.flows = flows,
 						  .clients = clients,
+						  .nat_flows = 65536,
 						  .backends = MODEL_BACKENDS - 1,
 						  .services = MODEL_SERVICES - 1,
 						  .slots = MODEL_POOLS * MODEL_SLOTS,

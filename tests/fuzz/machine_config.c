@@ -17,10 +17,12 @@ static uint64_t status_of(const struct model_backend *backend)
 	static const uint32_t ways[MODEL_WAYS] = {
 		[MODEL_NO_WAY] = LB_FORWARD_NONE,   [MODEL_L2] = LB_FORWARD_L2,
 		[MODEL_IPIP4] = LB_FORWARD_IPIP_V4, [MODEL_IPIP6] = LB_FORWARD_IPIP_V6,
-		[MODEL_GUE4] = LB_FORWARD_GUE_V4,   [MODEL_GUE6] = LB_FORWARD_GUE_V6};
+		[MODEL_GUE4] = LB_FORWARD_GUE_V4,   [MODEL_GUE6] = LB_FORWARD_GUE_V6,
+		[MODEL_NAT4] = LB_FORWARD_NAT_V4,   [MODEL_NAT6] = LB_FORWARD_NAT_V6};
 
 	return LB_STATUS(backend->incarnation, ways[backend->way],
 			 (backend->usable ? LB_BACKEND_USABLE : 0U) |
+				 (backend->snat ? LB_BACKEND_SNAT : 0U) |
 				 (backend->takes_clients ? LB_BACKEND_TAKES_CLIENTS : 0U));
 }
 

@@ -83,11 +83,14 @@ enum model_way {
 	MODEL_IPIP6,
 	MODEL_GUE4,
 	MODEL_GUE6,
+	MODEL_NAT4, /* judged in nat.c, not by the model */
+	MODEL_NAT6,
 	MODEL_WAYS
 };
 
 struct model_backend {
 	bool usable;        /* may be given packets */
+	bool snat;          /* of NAT: it sees outer_source as its client */
 	bool takes_clients; /* may be given new flows of clients that it has */
 	uint8_t way;        /* enum model_way */
 	uint8_t next_hop[6], egress_mac[6];
@@ -95,7 +98,7 @@ struct model_backend {
 	uint32_t incarnation;
 	uint32_t ifindex;
 	uint32_t source_bits; /* low bits of the outer source that vary by flow */
-	uint16_t gue_port;    /* of the outer UDP header */
+	uint16_t gue_port;    /* of the outer UDP header; of NAT, the backend's; 0: the VIP's */
 	struct model_address outer_source, outer_destination;
 };
 
