@@ -121,6 +121,14 @@ static __always_inline int leave(struct xdp_md *ctx, __u32 ifindex)
 	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
+/* Functions that are verified alone might return any verdict, for all that the verifier knows
+ * (Linux 6.1's does not even remember that a number is not another): what was forwarded has a
+ * backend. */
+static __always_inline int leave_for_backend(struct xdp_md *ctx, const struct lb_backend *backend)
+{
+	return backend ? leave(ctx, backend->ifindex) : XDP_ABORTED;
+}
+
 SEC("xdp.frags")
 int limpet(struct xdp_md *ctx)
 {
@@ -129,7 +137,7 @@ int limpet(struct xdp_md *ctx)
 
 	if (read_only) {
 		explain(&way, verdict);
-	} else if (verdict == LB_FORWARDED) {
+	} else if (verdict == LB_FORWARDED && way.backend) {
 		count_service(&way, true);
 	} else {
 		count_verdict(ctx, &way, verdict);
@@ -141,7 +149,7 @@ int limpet(struct xdp_md *ctx)
 #define VERDICT_ACTION(name, action, text)                                                         \
 	case LB_##name:                                                                            \
 		return ACTION_##action;
-#define ACTION_TX     leave(ctx, way.backend->ifindex)
+#define ACTION_TX     leave_for_backend(ctx, way.backend)
 #define ACTION_RETURN leave(ctx, nat_return_ifindex())
 #define ACTION_PASS   XDP_PASS
 #define ACTION_DROP   XDP_DROP
