@@ -188,7 +188,8 @@ static struct service *find_or_add(struct reading *reading, const struct node *r
 	return service;
 }
 
-static void apply_service(struct reading *reading, const struct node *root, const char *name)
+static void apply_service(struct reading *reading, const struct node *root, const char *name,
+			  bool alone)
 {
 	struct service *service = find_or_add(reading, root, name);
 	struct pool *own = NULL, *pool;
@@ -212,11 +213,25 @@ static void apply_service(struct reading *reading, const struct node *root, cons
 	pool = model_pool_find(reading->model, service->pool);
 	if (pool && !own)
 		schema_place_add(reading, &reading->pools, pool, 0, root);
-	cross_check(reading, root);
+	if (alone)
+		cross_check(reading, root);
+}
+
+bool config_holds(struct model *model)
+{
+	struct config_errors errors = {0};
+	struct reading reading;
+	bool holds;
+
+	reading_init(&reading, model, &errors);
+	holds = reading.scratch && cross_holds(&reading);
+	reading_destroy(&reading);
+	config_errors_free(&errors);
+	return holds;
 }
 
 int config_apply_service(const char *text, size_t size, struct model *model, const char *name,
-			 struct config_errors *errors)
+			 bool alone, struct config_errors *errors)
 {
 	struct node *root = config_tree_parse(text, size, errors);
 	struct reading reading;
@@ -226,7 +241,7 @@ int config_apply_service(const char *text, size_t size, struct model *model, con
 	reading_init(&reading, model, errors);
 	reading.from_api = true;
 	if (reading.scratch)
-		apply_service(&reading, root, name);
+		apply_service(&reading, root, name, alone);
 	reading_destroy(&reading);
 	config_tree_free(root);
 	return errors->count > 0 ? -EINVAL : 0;

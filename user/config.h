@@ -44,9 +44,13 @@ int config_apply_backend(const char *text, size_t size, struct backend *backend,
 			 struct config_errors *errors);
 /* Makes service `name`, with the pool of the same name where the body has no `pool` key. Checks
  * what the file would be checked for: listeners in conflict, unknown pool, a pool's keys beside
- * `pool`. */
+ * `pool`. Not `alone`: others are to follow, and what concerns several objects is not checked; see
+ * config_holds. */
 int config_apply_service(const char *text, size_t size, struct model *model, const char *name,
-			 struct config_errors *errors);
+			 bool alone, struct config_errors *errors);
+/* Whether the model is one that a file may make: after many were applied that were not checked, or
+ * if that is all that is asked. */
+bool config_holds(struct model *model);
 
 /*
  * All keys of a pool but its backends, which stay, or of `global` but the hash seed: what `text`

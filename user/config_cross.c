@@ -328,3 +328,40 @@ void cross_check(struct reading *reading, const struct node *root)
 		check_families(reading, root, reading->model->services[i]);
 	check_limits(reading, root);
 }
+
+/* ---- a model without a text ---- */
+
+static bool references_hold(const struct model *model)
+{
+	for (size_t i = 0; i < model->service_count; i++)
+		if (!model_pool_find(model, model->services[i]->pool))
+			return false;
+	return true;
+}
+
+static bool listeners_apart(struct reading *reading)
+{
+	size_t count, i = 1;
+	struct listener *all = collect(reading, &count);
+
+	if (!all)
+		return false;
+	qsort(all, count, sizeof(*all), by_endpoint);
+	/* The first that are in conflict stand beside each other. */
+	while (i < count && !endpoint_conflict(all[i - 1].endpoint, all[i].endpoint))
+		i++;
+	free(all);
+	return i >= count;
+}
+
+bool cross_holds(struct reading *reading)
+{
+	static const struct node nowhere;
+
+	if (!references_hold(reading->model) || !listeners_apart(reading))
+		return false;
+	for (size_t i = 0; i < reading->model->pool_count; i++)
+		check_port(reading, reading->model->pools[i], &nowhere);
+	check_limits(reading, &nowhere);
+	return reading->walk.errors->count == 0;
+}

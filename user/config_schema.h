@@ -89,5 +89,7 @@ void schema_finish_check(struct walk *walk, const struct node *map, void *object
 
 /* All checks that need the whole model. `root` is where to look for the keys to blame. */
 void cross_check(struct reading *reading, const struct node *root);
+/* Whether the model passes them all; nobody is blamed. */
+bool cross_holds(struct reading *reading);
 
 #endif

@@ -19,6 +19,8 @@
 #include "model_json.h"
 #include "overrides_set.h"
 
+enum { MANY = 32 };
+
 const char *const override_kind_names[OVERRIDE_KIND_COUNT] = {
 	[OVERRIDE_SERVICE] = "service", [OVERRIDE_BACKEND] = "backend",
 	[OVERRIDE_POOL] = "pool",       [OVERRIDE_POOL_KEYS] = "pool-keys",
@@ -241,8 +243,9 @@ static int schema_fault(const char *object, const struct config_errors *errors, 
 	return fault_set(fault, FAULT_USAGE, "%s: setting its keys: %s", object, text);
 }
 
+/* `alone`: of a service, see config_apply_service. */
 static int apply_body(struct model *model, const struct override *item, struct backend *backend,
-		      const json_t *body, struct fault *fault)
+		      const json_t *body, bool alone, struct fault *fault)
 {
 	char object[OVERRIDE_TEXT_SIZE];
 	struct config_errors errors = {0};
@@ -261,7 +264,7 @@ static int apply_body(struct model *model, const struct override *item, struct b
 	else if (item->kind == OVERRIDE_GLOBAL)
 		error = config_apply_global(text, strlen(text), model, &errors);
 	else
-		error = config_apply_service(text, strlen(text), model, item->name, &errors);
+		error = config_apply_service(text, strlen(text), model, item->name, alone, &errors);
 	if (error)
 		error = schema_fault(object, &errors, fault);
 	config_errors_free(&errors);
@@ -310,11 +313,11 @@ static int listener_fault(const struct model *model, const struct override *item
 }
 
 static int apply_service(struct model *model, const struct model *base, const struct override *item,
-			 struct fault *fault)
+			 bool alone, struct fault *fault)
 {
 	const struct service *old = model_service_find(base, item->name);
 	json_t *keys = service_keys(base, item);
-	int error = apply_body(model, item, NULL, keys, fault);
+	int error = apply_body(model, item, NULL, keys, alone, fault);
 
 	json_decref(keys);
 	if (error)
@@ -332,7 +335,7 @@ static int apply_keys(struct model *model, const struct model *base, const struc
 	json_t *old = override_describe(base, item->kind, NULL, item->name);
 	json_t *keys =
 		put_delta(old && !item->removes ? json_incref(old) : json_object(), item->body);
-	int error = apply_body(model, item, NULL, keys, fault);
+	int error = apply_body(model, item, NULL, keys, true, fault);
 
 	json_decref(keys);
 	json_decref(old);
@@ -379,7 +382,7 @@ static int apply_backend(struct model *model, const struct override *item, struc
 		backend = pool_backend_add(pool, item->name);
 	if (!backend)
 		return override_out_of_memory(object, fault);
-	error = apply_body(model, item, backend, item->body, fault);
+	error = apply_body(model, item, backend, item->body, true, fault);
 	return error ? error : check_address(pool, backend, object, fault);
 }
 
@@ -405,7 +408,7 @@ static int check_removed(const struct model *model, const struct override *item,
 }
 
 static int apply_one(struct model *model, const struct model *base, const struct override *item,
-		     enum override_phase phase, struct fault *fault)
+		     enum override_phase phase, bool alone, struct fault *fault)
 {
 	switch (phase) {
 	case PHASE_REMOVE:
@@ -417,11 +420,12 @@ static int apply_one(struct model *model, const struct model *base, const struct
 	case PHASE_POOLS:
 		if (item->kind == OVERRIDE_POOL_KEYS && item->body)
 			return apply_keys(model, base, item, fault);
-		return override_brings_pool(item) ? apply_service(model, base, item, fault) : 0;
+		return override_brings_pool(item) ? apply_service(model, base, item, alone, fault)
+						  : 0;
 	case PHASE_SERVICES:
 		if (item->kind != OVERRIDE_SERVICE || !item->body || override_brings_pool(item))
 			return 0;
-		return apply_service(model, base, item, fault);
+		return apply_service(model, base, item, alone, fault);
 	case PHASE_BACKENDS:
 		return item->kind == OVERRIDE_BACKEND ? apply_backend(model, item, fault) : 0;
 	default:
@@ -429,9 +433,10 @@ static int apply_one(struct model *model, const struct model *base, const struct
 	}
 }
 
-struct model *overrides_apply_to(const struct overrides *overrides, const struct model *base,
-				 enum override_phase last, ptrdiff_t skip, ptrdiff_t *failed,
-				 struct fault *fault)
+/* `each`: every service is checked against the others as it comes, so that one can be blamed. */
+static struct model *apply_all(const struct overrides *overrides, const struct model *base,
+			       enum override_phase last, ptrdiff_t skip, bool each,
+			       ptrdiff_t *failed, struct fault *fault)
 {
 	struct model *model = model_copy(base);
 
@@ -443,7 +448,7 @@ struct model *overrides_apply_to(const struct overrides *overrides, const struct
 	for (enum override_phase phase = 0; phase <= last; phase++) {
 		for (size_t i = 0; i < overrides->count; i++) {
 			if ((ptrdiff_t)i == skip ||
-			    apply_one(model, base, &overrides->items[i], phase, fault) == 0)
+			    apply_one(model, base, &overrides->items[i], phase, each, fault) == 0)
 				continue;
 			*failed = (ptrdiff_t)i;
 			model_free(model);
@@ -451,6 +456,22 @@ struct model *overrides_apply_to(const struct overrides *overrides, const struct
 		}
 	}
 	return model;
+}
+
+struct model *overrides_apply_to(const struct overrides *overrides, const struct model *base,
+				 enum override_phase last, ptrdiff_t skip, ptrdiff_t *failed,
+				 struct fault *fault)
+{
+	struct model *model;
+
+	/* A check of the whole costs as much as that of one service. */
+	if (overrides->count > MANY) {
+		model = apply_all(overrides, base, last, skip, false, failed, NULL);
+		if (model && config_holds(model))
+			return model;
+		model_free(model);
+	}
+	return apply_all(overrides, base, last, skip, true, failed, fault);
 }
 
 struct model *overrides_apply(const struct overrides *overrides, const struct model *base,

@@ -196,6 +196,7 @@ struct overrides *overrides_load(const char *path, struct fault *fault)
 	struct overrides *overrides = NULL;
 	json_error_t error;
 	json_t *root;
+	FILE *in;
 
 	if (fd < 0 && errno == ENOENT) {
 		overrides = overrides_create();
@@ -206,12 +207,18 @@ struct overrides *overrides_load(const char *path, struct fault *fault)
 			  strerror(errno));
 		return NULL;
 	}
+	in = fdopen(fd, "r");
+	if (!in) {
+		close(fd);
+		return out_of_memory(fault);
+	}
 	if (file_is_ours(fd, path, fault)) {
-		root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+		/* Not json_loadfd: that reads byte by byte. */
+		root = json_loadf(in, JSON_REJECT_DUPLICATES, &error);
 		overrides = read_root(path, root, &error, fault);
 		json_decref(root);
 	}
-	close(fd);
+	fclose(in);
 	return overrides;
 }
 

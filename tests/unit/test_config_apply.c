@@ -108,7 +108,7 @@ static void apply_service(const char *body, struct model *model, const char *nam
 			  const char *wrong)
 {
 	struct config_errors errors = {};
-	int result = config_apply_service(body, strlen(body), model, name, &errors);
+	int result = config_apply_service(body, strlen(body), model, name, true, &errors);
 
 	if (errors.count > 0 && (!wrong || !strstr(errors.items[0].what, wrong)))
 		fail_msg("%s: %s", body, errors.items[0].what);

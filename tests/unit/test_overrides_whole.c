@@ -324,6 +324,55 @@ static void test_programs_only_from_the_file(void **state)
 	model_free(wanted);
 }
 
+/* ---- many at once, which are checked together ---- */
+
+static void count_dropped(void *context, const char *object)
+{
+	char *text = context;
+
+	snprintf(text + strlen(text), 64, "%s;", object);
+}
+
+/* Still the one that is in the way is found, and no other. */
+static void test_many(void **state)
+{
+	enum { MANY = 60 };
+	static const char pool[] = "version: 1\npools:\n- {name: web}\nservices:\n"
+				   "- {name: http, listen: \"tcp://192.0.2.10:80\", pool: web}\n";
+	struct overrides *none = overrides_create(), *set;
+	struct model *base = parse(pool), *taken, *wanted, *model;
+	char *text, dropped[4096] = "";
+	struct fault fault = {0};
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	fputs(pool, out);
+	for (unsigned i = 0; i < MANY; i++)
+		fprintf(out, "- {name: s%u, listen: \"tcp://192.0.2.10:%u\", pool: web}\n", i,
+			1000 + i);
+	fclose(out);
+	wanted = parse(text);
+	free(text);
+	set = overrides_whole(none, base, wanted, &fault);
+	assert_non_null(set);
+	assert_int_equal(overrides_count(set), MANY);
+	apply_and_compare(0, "many", set, base, wanted);
+	taken = parse("version: 1\npools:\n- {name: web}\nservices:\n"
+		      "- {name: http, listen: \"tcp://192.0.2.10:1007\", pool: web}\n");
+	overrides_rebase(set, taken, count_dropped, dropped);
+	assert_string_equal(dropped, "service s7;");
+	model = overrides_apply(set, taken, &fault);
+	assert_non_null(model);
+	assert_int_equal(model->service_count, MANY);
+	model_free(model);
+	model_free(taken);
+	model_free(wanted);
+	model_free(base);
+	overrides_free(set);
+	overrides_free(none);
+}
+
 /* ---- what it does to a table ---- */
 
 static void everyone_up(struct model *model)
@@ -381,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_export_reads_back),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_programs_only_from_the_file),
 		cmocka_unit_test(test_impact),
 	};
