@@ -18,7 +18,7 @@ configuration()
 {
 	cat <<-EOT
 		version: 1
-		global: {limits: {flows: 1000, clients: 1000}, metrics: "127.0.0.1:9555"}
+		global: {limits: {flows: 1000, clients: 1000}, metrics: "127.0.0.1:9555", vip: interface}
 		pools:
 		- name: web
 		  check: {type: icmp, interval: 200ms, timeout: 100ms} # through the tunnel
@@ -45,6 +45,8 @@ setup_file()
 	mount --bind "$LAB/group" /etc/group
 	network_add 2
 	balancer_add balancer 1 one 192.0.2.10
+	# Answers to checks through the tunnel come from a VIP that it holds itself.
+	on balancer sysctl -qw net.ipv4.conf.eth0.accept_local=1
 	backend_up web1 1 192.0.2.10
 	backend_up web2 2 192.0.2.10
 	mkdir -m 777 "$LAB/says"
@@ -113,6 +115,8 @@ works()
 	lbctl reload
 	on balancer curl -sf http://127.0.0.1:9555/metrics >"$LAB/metrics"
 	grep -q 'lbd_xdp_attached{interface="eth0",mode="native"} 1' "$LAB/metrics"
+	[[ -n $(on balancer ip -o address show dev eth0 to 192.0.2.10) ]]
+	expect "$(grep -c "VIP .*: announcing" "$LAB/log/lbd-balancer")" = 0 "announcements that failed"
 	expect "$(grep -c "sweeping them" "$LAB/log/lbd-balancer")" = 0 "complaints of sweeps"
 }
 
@@ -157,6 +161,7 @@ access() { stat -c '%a %U %G' "$1"; }
 
 @test "started as root without --user: root's files, but the same four capabilities" {
 	chown -R root:root "$LAB/balancer/state" "$LAB/balancer/run"
+	on balancer ip address del 192.0.2.10/32 dev eth0
 	lbd_as env
 	expect "$(status_of Uid)" = 0 Uid
 	holds_four_alone

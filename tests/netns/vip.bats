@@ -148,7 +148,8 @@ forget_neighbours() { on router ip neigh flush dev br0; }
 }
 
 @test "an address that somebody else put is never taken off" {
-	on balancer ip address add 10.0.0.102/24 dev eth0
+	# As lbd would have put it.
+	on balancer ip address add 10.0.0.102/32 scope link dev eth0
 	lbctl service add mine tcp://10.0.0.102:80 --pool web
 	lbctl service add ours tcp://10.0.0.103:80 --pool web
 	wait_until 30 has 10.0.0.103
@@ -161,7 +162,7 @@ forget_neighbours() { on router ip neigh flush dev br0; }
 	lbctl service del ours
 	wait_until 30 not has 10.0.0.103
 	has 10.0.0.102
-	on balancer ip address del 10.0.0.102/24 dev eth0
+	on balancer ip address del 10.0.0.102/32 dev eth0
 }
 
 @test "one that somebody else takes off is put on again" {
