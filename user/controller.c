@@ -18,6 +18,7 @@
 
 #include "agents.h"
 #include "drain.h"
+#include "grace.h"
 #include "guard.h"
 #include "interfaces.h"
 #include "left.h"
@@ -100,6 +101,21 @@ static void reconsider(struct controller *controller)
 				    due_ms ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
+/* What this round switched away from is free for a later one that way, which need not wait. */
+static void await_grace(struct controller *controller)
+{
+	if (!grace_under_way(controller->grace) && publish_grace_begin(controller->publish))
+		grace_begin(controller->grace);
+}
+
+static void on_grace_over(void *context)
+{
+	struct controller *controller = context;
+
+	publish_grace_over(controller->publish);
+	await_grace(controller);
+}
+
 void controller_publish(struct controller *controller)
 {
 	uint64_t began_ns = clock_ns(CLOCK_MONOTONIC);
@@ -110,6 +126,7 @@ void controller_publish(struct controller *controller)
 	reconsider(controller);
 	rc = publish_run(controller->publish, controller->running, &fault);
 	controller->facts.publish_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+	await_grace(controller);
 	/* Packets that an address brings meet the services and tables of this round. */
 	vips_follow(controller->vips, controller->running);
 	agents_published(controller->agents, controller->running);
@@ -439,6 +456,10 @@ static int open_data_plane(struct controller *controller, const char *pin_dir, s
 					     on_swept, controller, fault);
 	if (!controller->sweeper)
 		return -1;
+	controller->grace =
+		grace_create(controller->event, controller->dp, on_grace_over, controller, fault);
+	if (!controller->grace)
+		return -1;
 	controller->publish = publish_create(controller->dp, fault);
 	return controller->publish ? 0 : -1;
 }
@@ -520,6 +541,7 @@ void controller_free(struct controller *controller)
 	neighbours_free(controller->neighbours);
 	vips_free(controller->vips);
 	sweeper_free(controller->sweeper);
+	grace_free(controller->grace);
 	publish_free(controller->publish);
 	dataplane_close(controller->dp);
 	if (controller->lock_fd >= 0)

@@ -39,6 +39,7 @@ struct controller {
 	struct model *running;
 	struct overrides *overrides;
 	struct sweeper *sweeper;
+	struct grace *grace;
 	struct vips *vips;
 	uint64_t started_ms;
 	bool starting;

@@ -71,22 +71,44 @@ int extent_release(struct extents *extents, uint32_t base)
 {
 	for (size_t i = 0; i < extents->item_count; i++) {
 		if (extents->items[i].base == base && !extents->items[i].quarantined) {
-			extents->items[i].quarantined = true;
+			extents->items[i].quarantined = extents->sealed + 1;
 			return 0;
 		}
 	}
 	return -ENOENT;
 }
 
-void extent_reclaim(struct extents *extents)
+static void reclaim_until(struct extents *extents, uint32_t epoch)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < extents->item_count; i++) {
-		if (!extents->items[i].quarantined)
-			extents->items[kept++] = extents->items[i];
+		const struct extent *item = &extents->items[i];
+
+		if (!item->quarantined || item->quarantined > epoch)
+			extents->items[kept++] = *item;
 	}
 	extents->item_count = kept;
+}
+
+void extent_reclaim(struct extents *extents)
+{
+	reclaim_until(extents, UINT32_MAX);
+}
+
+bool extent_seal(struct extents *extents)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < extents->item_count && !any; i++)
+		any = extents->items[i].quarantined != 0;
+	extents->sealed += any;
+	return any;
+}
+
+void extent_reclaim_sealed(struct extents *extents)
+{
+	reclaim_until(extents, extents->sealed);
 }
 
 void extent_destroy(struct extents *extents)

@@ -15,7 +15,7 @@
 struct extent {
 	uint32_t base;
 	uint32_t count;
-	bool quarantined;
+	uint32_t quarantined; /* the epoch in which it was released; 0: it is in use */
 };
 
 /* Zeroed but for `capacity` and `alignment` (a power of two): an empty array. */
@@ -24,6 +24,7 @@ struct extents {
 	uint32_t alignment;
 	struct extent *items; /* ordered by base */
 	size_t item_count;
+	uint32_t sealed; /* epochs that are over */
 };
 
 /* A free run of `count` items, 0, or -ENOSPC or -ENOMEM. Where only quarantined room is left,
@@ -38,6 +39,11 @@ int extent_release(struct extents *extents, uint32_t base);
 
 /* Quarantined runs are free from now on. */
 void extent_reclaim(struct extents *extents);
+
+/* The same for a grace period that somebody else waits for: before it begins, what is in quarantine
+ * is sealed, and when it is over, what was sealed is free. Returns whether there is anything. */
+bool extent_seal(struct extents *extents);
+void extent_reclaim_sealed(struct extents *extents);
 
 void extent_destroy(struct extents *extents);
 

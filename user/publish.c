@@ -130,6 +130,19 @@ uint64_t publish_build_ns(const struct publish *publish)
 	return publish->build_ns;
 }
 
+bool publish_grace_begin(struct publish *publish)
+{
+	bool slots = extent_seal(&publish->slot_runs);
+
+	return extent_seal(&publish->counter_runs) || slots;
+}
+
+void publish_grace_over(struct publish *publish)
+{
+	extent_reclaim_sealed(&publish->slot_runs);
+	extent_reclaim_sealed(&publish->counter_runs);
+}
+
 int publish_run(struct publish *publish, struct model *model, struct fault *fault)
 {
 	publish->fault = fault;

@@ -45,6 +45,12 @@ int publish_run(struct publish *publish, struct model *model, struct fault *faul
  */
 void publish_settle(struct publish *publish, struct model *model, uint32_t began);
 
+/* Around a grace period that the caller waits for: what rounds switched away from before it begins
+ * may be used again when it is over, so that a later round need not wait. Begin returns whether
+ * there is anything. */
+bool publish_grace_begin(struct publish *publish);
+void publish_grace_over(struct publish *publish);
+
 /* What building a pool's table took last, in nanoseconds; 0: none was built yet. */
 uint64_t publish_build_ns(const struct publish *publish);
 

@@ -10,7 +10,7 @@
 
 #include "../../user/extent.h"
 
-enum operation { END, TAKE, CLAIM, RELEASE, RECLAIM };
+enum operation { END, TAKE, CLAIM, RELEASE, RECLAIM, SEAL, RECLAIM_SEALED };
 
 struct step {
 	enum operation operation;
@@ -23,7 +23,7 @@ static const struct {
 	const char *name;
 	uint32_t capacity;
 	uint32_t alignment;
-	struct step steps[12];
+	struct step steps[13];
 } cases[] = {
 	{"runs follow each other",
 	 100,
@@ -57,6 +57,21 @@ static const struct {
 	  {TAKE, 0, 21, -ENOSPC},
 	  {RECLAIM, 0, 0, 0},
 	  {TAKE, 0, 20, 0}}},
+	{"only what was sealed is free when its grace period is over",
+	 20,
+	 1,
+	 {{SEAL, 0, 0, 0},
+	  {TAKE, 0, 10, 0},
+	  {TAKE, 10, 10, 0},
+	  {RELEASE, 0, 0, 0},
+	  {SEAL, 0, 0, 1},
+	  {RELEASE, 10, 0, 0},
+	  {RECLAIM_SEALED, 0, 0, 0},
+	  {TAKE, 0, 10, 0},
+	  {TAKE, 0, 10, -EAGAIN},
+	  {SEAL, 0, 0, 1},
+	  {RECLAIM_SEALED, 0, 0, 0},
+	  {TAKE, 10, 10, 0}}},
 	{"the lowest hole that fits",
 	 100,
 	 1,
@@ -96,6 +111,12 @@ static int run(struct extents *extents, const struct step *step)
 		break;
 	case RELEASE:
 		result = extent_release(extents, step->base);
+		break;
+	case SEAL:
+		result = extent_seal(extents);
+		break;
+	case RECLAIM_SEALED:
+		extent_reclaim_sealed(extents);
 		break;
 	default:
 		extent_reclaim(extents);
