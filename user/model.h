@@ -125,11 +125,11 @@ struct backend {
 	uint64_t drain_deadline_ms; /* MODEL_AS_POOL: the pool's; 0: none */
 	/* State, not configuration: */
 	enum health_state health;
-	char reason[224];         /* of the health: the last check's result in words */
-	uint64_t since_ms;        /* CLOCK_REALTIME of the last change of health */
-	uint64_t checked_ms;      /* CLOCK_REALTIME of the last check; 0: never */
-	uint64_t held_until_ms;   /* CLOCK_REALTIME: stays down until then; 0: is not held down */
-	uint32_t short_lives;     /* see health.h */
+	char reason[224];       /* of the health: the last check's result in words */
+	uint64_t since_ms;      /* CLOCK_REALTIME of the last change of health */
+	uint64_t checked_ms;    /* CLOCK_REALTIME of the last check; 0: never */
+	uint64_t held_until_ms; /* CLOCK_REALTIME: stays down until then; 0: is not held down */
+	uint32_t short_lives;   /* see health.h */
 	struct health_history history;
 	bool serves;              /* takes new flows, as of the last round of publishing */
 	uint64_t serves_since_ms; /* CLOCK_MONOTONIC */

@@ -122,7 +122,7 @@ static void test_apply(void **state)
 		struct model *model = parse(both);
 		struct config_errors errors = {0};
 		int rc = config_apply_service(rows[i].body, strlen(rows[i].body), model, "http",
-					      &errors);
+					      true, &errors);
 
 		assert_int_equal(rc < 0, rows[i].rules == NULL);
 		if (rows[i].rules)
