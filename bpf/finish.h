@@ -6,8 +6,8 @@
  * and what XDP sends has no such mark. Only where an interface is of that kind (lbload attach
  * knows) is this in the program.
  *
- * No mark is needed to tell: a checksum that happens to equal the pseudo-header's is one in 65,536,
- * and adds up right already.
+ * No mark is needed to tell: of finished checksums one in 65,536 happens to equal that of the
+ * pseudo-header, and what is then made of it is the same again.
  */
 #ifndef LB_FINISH_H
 #define LB_FINISH_H
@@ -82,7 +82,7 @@ LB_VERIFIED_ALONE int finish(struct xdp_md *ctx, const struct packet *packet)
 {
 	struct finish_walk walk = {.ctx = ctx};
 	__u32 offset;
-	__u16 *check, pseudo;
+	__u16 *check;
 
 	if (!packet)
 		return LB_DROP_INTERNAL;
@@ -90,17 +90,13 @@ LB_VERIFIED_ALONE int finish(struct xdp_md *ctx, const struct packet *packet)
 	check = (void *)(long)ctx->data + (offset & HEADERS_MASK);
 	if (!offset || (void *)(check + 1) > (void *)(long)ctx->data_end)
 		return LB_CONTINUE;
-	pseudo = finish_pseudo(packet);
-	if (*check != pseudo)
+	if (*check != finish_pseudo(packet))
 		return LB_CONTINUE;
 	walk.at = packet->l4_offset;
 	walk.end = packet->l3_offset + packet->l3_length;
 	bpf_loop(FINISH_STEPS, finish_step, &walk, 0);
-	/* Finished already: with the pseudo-header it adds up to all ones. */
-	if (walk.failed || checksum_fold((__u64)walk.sum + pseudo) == 0xffff)
-		return LB_CONTINUE;
 	check = (void *)(long)ctx->data + (offset & HEADERS_MASK);
-	if ((void *)(check + 1) > (void *)(long)ctx->data_end)
+	if (walk.failed || (void *)(check + 1) > (void *)(long)ctx->data_end)
 		return LB_CONTINUE;
 	*check = ~checksum_fold(walk.sum);
 	/* Of UDP, where zero says that there is none; to TCP both are the same. */

@@ -162,15 +162,15 @@ static void judge_veth(const struct doctor_link *link, const char *object,
 {
 	if (!link->peer_known) {
 		remedy(find(out, DOCTOR_NOTE, "veth_peer", object,
-			    "a veth whose peer is not seen from here: that has to finish checksums "
-			    "and to have an XDP program, too"),
+			    "a veth whose peer is not seen from here: that has to have an XDP "
+			    "program, too, and better finishes checksums itself"),
 		       "where the peer is: ethtool -K PEER tx off");
 		return;
 	}
 	if (link->peer_tx_checksum)
 		remedy(find(out, DOCTOR_WARNING, "checksum_offload", object,
-			    "its peer %s leaves checksums unfinished, and XDP sends packets on as "
-			    "they are",
+			    "its peer %s leaves checksums unfinished, and the data plane reads "
+			    "whole packets to finish them",
 			    link->peer),
 		       "ethtool -K %s tx off", link->peer);
 	if (!link->peer_xdp)
