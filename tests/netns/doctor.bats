@@ -4,7 +4,7 @@
 # lbctl doctor: what is broken on a living host is found, with the line to type; and where that line
 # can be typed here, it helps. (What cannot be broken here, tests/unit/test_doctor_judge.c has.)
 #
-#   pools: web (ipip), near (l2, checked directly); backend v4, and v6 in web
+#   pools: web (ipip), near (l2, checked directly), natted (nat); backend v4, and v6 in web
 bats_require_minimum_version 1.5.0
 # shellcheck source=tests/netns/topology.bash
 source "$BATS_TEST_DIRNAME/topology.bash"
@@ -23,7 +23,11 @@ configuration()
 		- name: near
 		  forward: l2
 		  backends: [{name: v4, address: $(backend_v4 1)}]
+		- name: natted
+		  forward: nat
+		  backends: [{name: v4, address: $(backend_v4 1), port: 80}]
 		services:
+		- {name: natted, listen: "tcp://$vip4:8080", pool: natted}
 		- {name: http, listen: "tcp://$vip4:80", pool: web}
 		- {name: near, listen: "tcp://192.0.2.11:80", pool: near}
 	EOT
@@ -76,7 +80,7 @@ is_well()
 @test "where all is well there is no error, and the exit status is 0" {
 	is_well
 	run -0 lbctl doctor
-	[[ $output == *"examined: 2 interfaces, 3 backends"* && $output == *"0 errors, 0 warnings"* ]]
+	[[ $output == *"examined: 2 interfaces, 4 backends"* && $output == *"0 errors, 0 warnings"* ]]
 	# Its peers are in the router's namespace.
 	[[ $output == *"interface eth0: a veth whose peer is not seen"* ]]
 	run -0 lbctl doctor -o json
@@ -170,6 +174,13 @@ is_well()
 	finds program_gone "interface eth0" "lbload detach eth0; lbload attach eth0"
 	lbload detach eth0
 	lbload attach eth0
+	is_well
+}
+
+@test "answers to NAT that come in where nobody translates them" {
+	lbload detach eth1
+	finds nat_return natted/v4 "lbload attach eth1"
+	lbload attach eth1
 	is_well
 }
 
