@@ -84,7 +84,7 @@ static void offloads_read(struct doctor_link *link, uint32_t peer)
 	close(fd);
 }
 
-static struct doctor_link link_of(const struct interface_state *state, uint32_t mark)
+static struct doctor_link link_of(struct dataplane *dp, const struct interface_state *state)
 {
 	static const enum doctor_attachment attachments[INTERFACE_CONDITION_COUNT] = {
 		[INTERFACE_NO_PROGRAM] = DOCTOR_PROGRAM_GONE,
@@ -103,7 +103,8 @@ static struct doctor_link link_of(const struct interface_state *state, uint32_t 
 	memcpy(link.name, state->name, sizeof(link.name));
 	if (link.attachment != DOCTOR_ATTACHED)
 		return link;
-	link.probe = attach_probe_id(link.name, mark) != 0;
+	link.probe = attach_probe_id(link.name, dataplane_probe_mark(dp)) != 0;
+	link.finishes = dataplane_settings(dp)->flags & LB_SETTING_FINISH;
 	offloads_read(&link, state->peer);
 	return link;
 }
@@ -114,7 +115,7 @@ int doctor_links_gather(struct dataplane *dp, struct doctor_link out[INTERFACES_
 	int count = interfaces_read(dp, states);
 
 	for (int i = 0; i < count; i++)
-		out[i] = link_of(&states[i], dataplane_probe_mark(dp));
+		out[i] = link_of(dp, &states[i]);
 	return count;
 }
 

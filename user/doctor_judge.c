@@ -163,16 +163,17 @@ static void judge_veth(const struct doctor_link *link, const char *object,
 	if (!link->peer_known) {
 		remedy(find(out, DOCTOR_NOTE, "veth_peer", object,
 			    "a veth whose peer is not seen from here: that has to have an XDP "
-			    "program, too, and better finishes checksums itself"),
+			    "program, too, and should make its checksums itself"),
 		       "where the peer is: ethtool -K PEER tx off");
 		return;
 	}
 	if (link->peer_tx_checksum)
-		remedy(find(out, DOCTOR_WARNING, "checksum_offload", object,
-			    "its peer %s leaves checksums unfinished, and the data plane reads "
-			    "whole packets to finish them",
-			    link->peer),
-		       "ethtool -K %s tx off", link->peer);
+		remedy(find(out, link->finishes ? DOCTOR_NOTE : DOCTOR_WARNING, "checksum_offload",
+			    object, "its peer %s leaves checksums unfinished, %s", link->peer,
+			    link->finishes ? "and making them here costs"
+					   : "and XDP sends packets on as they are"),
+		       "ethtool -K %s tx off%s", link->peer,
+		       link->finishes ? "" : "; lbload replace");
 	if (!link->peer_xdp)
 		remedy(find(out, DOCTOR_WARNING, "veth_no_xdp", object,
 			    "what is sent back (XDP_TX) to its peer %s is lost: that has no XDP "

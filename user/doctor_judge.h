@@ -65,6 +65,7 @@ struct doctor_link {
 	bool probe; /* the program of probes is on it */
 	bool lro;
 	bool veth;
+	bool finishes;   /* the program makes checksums that a veth's peer left out */
 	bool peer_known; /* in this namespace; the rest is about it */
 	char peer[16];
 	bool peer_tx_checksum, peer_xdp;

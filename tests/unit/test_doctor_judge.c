@@ -95,6 +95,9 @@ static void test_links(void **state)
 		{{WELL, .veth = true, .peer_known = true, .peer_xdp = true,
 		  .peer_tx_checksum = true},
 		 "warning checksum_offload"},
+		{{WELL, .veth = true, .peer_known = true, .peer_xdp = true,
+		  .peer_tx_checksum = true, .finishes = true},
+		 "note checksum_offload"},
 	};
 #undef WELL
 	struct doctor_findings findings = {};
