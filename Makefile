@@ -149,6 +149,12 @@ $(BUILD)/tests/neighbour_watch: $(BUILD)/asan/tests/netns/neighbour_watch.o $(BU
 	@mkdir -p $(dir $@)
 	$(LINK) $(SANITIZE)
 
+# Many connections at a time (tests/netns/nat.bats).
+$(BUILD)/tests/many: $(BUILD)/obj/tests/netns/many.o
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
 # ---- lbd killed between two writes (tests/netns/crash.bats) ----
 
 CRASH = $(BUILD)/tests/kill_at.so $(BUILD)/tests/agree

@@ -14,6 +14,8 @@
 
 #include "checksum.h"
 #include "env.h"
+#include "nat_frame.h"
+#include "nat_icmp.h"
 #include "nat_table.h"
 #include "parse.h"
 #include "pick.h"
@@ -22,76 +24,6 @@ enum {
 	/* RFC 7915, section 5.1: what fits IPv6's least MTU anyway may be fragmented in IPv4. */
 	NAT_FRAGMENTABLE_MAX = 1260,
 };
-
-static __always_inline __u32 nat_l3(const struct packet *packet)
-{
-	return packet->l3_offset & HEADERS_MASK;
-}
-
-static __always_inline __u32 nat_l4(const struct packet *packet)
-{
-	return packet->l4_offset & HEADERS_MASK;
-}
-
-/* ---- checksums ---- */
-
-/* What the pseudo-header changes by; length and protocol do not. */
-static __always_inline __u64 nat_difference(const struct packet *packet, const struct rewrite *to)
-{
-	union lb_addr source, destination;
-
-	packet_addresses(packet, &source, &destination);
-	return checksum_difference(checksum_sum_address(packet->family, &source) +
-					   checksum_sum_address(packet->family, &destination),
-				   checksum_sum_address(to->family, &to->source) +
-					   checksum_sum_address(to->family, &to->destination));
-}
-
-static long nat_sum_chunk(__u32 n, struct xdp_md **ctx)
-{
-	struct nat_scratch *scratch = nat_scratch();
-	struct nat_sum *run;
-	__u32 size;
-
-	(void)n;
-	if (!scratch)
-		return 1;
-	run = &scratch->sum;
-	size = run->left < NAT_SUM_CHUNK ? run->left : NAT_SUM_CHUNK;
-	__builtin_memset(run->words, 0, sizeof(run->words));
-	if (!size || size > NAT_SUM_CHUNK ||
-	    bpf_xdp_load_bytes(*ctx, run->offset, run->words, size))
-		return 1;
-	for (int i = 0; i < NAT_SUM_CHUNK / 4; i++)
-		run->sum += run->words[i];
-	run->offset += size;
-	run->left -= size;
-	return 0;
-}
-
-/* The checksum of the datagram at `offset`, whose own checksum field is zero, by the addresses of
- * `to`. 0: it could not be read. */
-LB_VERIFIED_ALONE int nat_udp_checksum(struct xdp_md *ctx, __u32 offset, __u32 length,
-				       const struct rewrite *to)
-{
-	struct nat_scratch *scratch = nat_scratch();
-	struct nat_sum *run;
-	__u16 check;
-
-	if (!to || !scratch)
-		return 0;
-	run = &scratch->sum;
-	run->offset = offset;
-	run->left = length;
-	run->sum = checksum_sum_address(to->family, &to->source) +
-		   checksum_sum_address(to->family, &to->destination) + bpf_htons(length) +
-		   bpf_htons(IPPROTO_UDP);
-	bpf_loop((length + NAT_SUM_CHUNK - 1) / NAT_SUM_CHUNK, nat_sum_chunk, &ctx, 0);
-	if (run->left)
-		return 0;
-	check = ~checksum_fold(run->sum);
-	return check ? check : 0xffff;
-}
 
 /* ---- the transport header ---- */
 
@@ -151,64 +83,26 @@ static __always_inline bool nat_ipv6(void *l3, void *end, const struct rewrite *
 
 /* ---- the IP header, in the other family ---- */
 
-/* `number`: of what may be fragmented. The transport's checksum will do: another packet has
- * another. */
-static __always_inline void nat_new_ipv4(__u32 *ip, const struct packet *packet, __u8 hops,
-					 const struct rewrite *to, __u16 number)
-{
-	__u32 length = packet->l3_length + sizeof(struct iphdr) - (nat_l4(packet) - nat_l3(packet));
-	__u32 id_and_df = length <= NAT_FRAGMENTABLE_MAX ? (__u32)bpf_ntohs(number) << 16 : IPV4_DF;
-	__u64 sum;
-
-	ip[0] = bpf_htonl(4U << 28 | 5U << 24 | (__u32)packet->traffic_class << 16 | length);
-	ip[1] = bpf_htonl(id_and_df);
-	ip[2] = bpf_htonl((__u32)hops << 24 | (__u32)packet->proto << 16);
-	ip[3] = to->source.v4;
-	ip[4] = to->destination.v4;
-	sum = (__u64)ip[0] + ip[1] + ip[2] + ip[3] + ip[4];
-	/* The checksum is the last two bytes of its word. */
-	ip[2] |= bpf_htonl(bpf_ntohs((__u16)~checksum_fold(sum)));
-}
-
-static __always_inline void nat_new_ipv6(__u32 *ip, const struct packet *packet, __u8 hops,
-					 const struct rewrite *to)
-{
-	__u32 payload = packet->l3_length - (nat_l4(packet) - nat_l3(packet));
-
-	ip[0] = bpf_htonl(6U << 28 | (__u32)packet->traffic_class << 20);
-	ip[1] = bpf_htonl(payload << 16 | (__u32)packet->proto << 8 | hops);
-	__builtin_memcpy(&ip[2], &to->source, sizeof(to->source));
-	__builtin_memcpy(&ip[6], &to->destination, sizeof(to->destination));
-}
-
-/* Makes the frame shorter by `less` bytes (longer if negative) and keeps VLAN tags, which lie
- * between the MACs and what names the IP header. */
-static __always_inline bool nat_resize(struct xdp_md *ctx, int less, const struct packet *packet)
-{
-	void *data, *end;
-
-	if (bpf_xdp_adjust_head(ctx, less))
-		return false;
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	if (data + sizeof(struct ethhdr) + sizeof(packet->tags) > end)
-		return false;
-	if (packet->l3_offset > sizeof(struct ethhdr))
-		__builtin_memcpy(data + 2 * ETH_ALEN, &packet->tags[0], sizeof(packet->tags[0]));
-	if (packet->l3_offset > sizeof(struct ethhdr) + sizeof(packet->tags[0]))
-		__builtin_memcpy(data + 2 * ETH_ALEN + sizeof(packet->tags[0]), &packet->tags[1],
-				 sizeof(packet->tags[1]));
-	return true;
-}
-
 static __always_inline enum lb_verdict nat_replace(struct xdp_md *ctx, const struct packet *packet,
 						   const struct rewrite *to, __u8 hops,
 						   __u16 number)
 {
 	__u32 old = nat_l4(packet) - nat_l3(packet), at = nat_l3(packet);
 	__u32 new = to->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	struct nat_header header = {
+		.source = &to->source,
+		.destination = &to->destination,
+		.payload = packet->l3_length - old,
+		.traffic_class = packet->traffic_class,
+		.hops = hops,
+		.proto = packet->proto,
+		.id_and_df = IPV4_DF,
+	};
 	void *data, *end;
 
+	/* The transport's checksum will do for a number: another packet has another. */
+	if (header.payload + sizeof(struct iphdr) <= NAT_FRAGMENTABLE_MAX)
+		header.id_and_df = (__u32)bpf_ntohs(number) << 16;
 	if (!nat_resize(ctx, (int)old - (int)new, packet))
 		return LB_DROP_NO_ROOM;
 	data = (void *)(long)ctx->data;
@@ -216,11 +110,11 @@ static __always_inline enum lb_verdict nat_replace(struct xdp_md *ctx, const str
 	if (to->family == 4) {
 		if (data + at + sizeof(struct iphdr) > end)
 			return LB_DROP_INTERNAL;
-		nat_new_ipv4(data + at, packet, hops, to, number);
+		nat_put_ipv4(data + at, &header);
 	} else {
 		if (data + at + sizeof(struct ipv6hdr) > end)
 			return LB_DROP_INTERNAL;
-		nat_new_ipv6(data + at, packet, hops, to);
+		nat_put_ipv6(data + at, &header);
 	}
 	return LB_CONTINUE;
 }
@@ -237,7 +131,7 @@ nat_udp_complete(struct xdp_md *ctx, const struct packet *packet, const struct r
 	if ((void *)(udp + 1) > end)
 		return LB_DROP_INTERNAL;
 	/* What the datagram says of its length counts (RFC 768): the packet may go on behind it. */
-	check = nat_udp_checksum(ctx, at, bpf_ntohs(udp->len), to);
+	check = nat_checksum(ctx, at, bpf_ntohs(udp->len), to, IPPROTO_UDP);
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	udp = data + at;
@@ -294,12 +188,6 @@ static __always_inline __u32 nat_length_after(const struct packet *packet, __u8 
 	       (family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 }
 
-/* What a packet without options or extension headers becomes longer by. */
-static __always_inline __s32 nat_growth(__u8 family, __u8 to)
-{
-	return to == family ? 0 : to == 6 ? 20 : -20;
-}
-
 /* LB_CONTINUE: the packet says what `to` says. */
 LB_VERIFIED_ALONE int nat_rewrite(struct xdp_md *ctx, const struct packet *packet,
 				  const struct rewrite *to)
@@ -337,6 +225,32 @@ LB_VERIFIED_ALONE int nat_rewrite(struct xdp_md *ctx, const struct packet *packe
 	} else {
 		if (!nat_ipv6(data + nat_l3(packet), end, to))
 			return LB_DROP_INTERNAL;
+	}
+	if (verdict == LB_CONTINUE && !nat_ethernet(ctx, packet, to))
+		return LB_DROP_INTERNAL;
+	return verdict;
+}
+
+/* The same for an error about a packet of the flow. */
+LB_VERIFIED_ALONE int nat_rewrite_error(struct xdp_md *ctx, const struct packet *packet,
+					const struct rewrite *to)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct nat_scratch *scratch = nat_scratch();
+	int verdict;
+	__u8 hops;
+
+	if (!packet || !to || !scratch)
+		return LB_DROP_INTERNAL;
+	hops = nat_hops_left(data + nat_l3(packet), end, packet->family);
+	if (!hops)
+		return LB_DROP_TTL;
+	if (packet->family == to->family) {
+		verdict = nat_error_within(ctx, packet, to);
+	} else {
+		verdict = nat_error_across(ctx, packet, to, hops);
+		if (verdict == LB_CONTINUE)
+			verdict = nat_error_seal(ctx, packet, to, scratch->old.length);
 	}
 	if (verdict == LB_CONTINUE && !nat_ethernet(ctx, packet, to))
 		return LB_DROP_INTERNAL;
@@ -423,6 +337,8 @@ static __always_inline void nat_to_backend(struct rewrite *to, const struct pack
 	to->source_port = LB_NAT_PORT(flow->to);
 	to->destination_port = nat_backend_port(backend, packet);
 	to->family = flow->family;
+	/* A router on the client's side is known to backends that see the clients. */
+	to->keeps_source = !(backend->status & LB_BACKEND_SNAT);
 	to->mtu = backend->mtu;
 	__builtin_memcpy(to->destination_mac, backend->destination_mac, ETH_ALEN);
 	__builtin_memcpy(to->source_mac, backend->source_mac, ETH_ALEN);
@@ -454,7 +370,8 @@ LB_VERIFIED_ALONE int nat_forward(struct xdp_md *ctx, const struct packet *packe
 	request->now = flow_tick();
 	flow = nat_flow_find(packet);
 	if (nat_flow_serves(flow, index)) {
-		nat_flow_refresh(packet, flow, request, backend);
+		if (!packet->quoted)
+			nat_flow_refresh(packet, flow, request, backend);
 		nat_to_backend(&scratch->to, packet, flow, backend);
 	} else {
 		if (packet->reset || packet->quoted || packet->part == PACKET_LATER)
@@ -466,7 +383,8 @@ LB_VERIFIED_ALONE int nat_forward(struct xdp_md *ctx, const struct packet *packe
 			return verdict;
 		nat_to_backend(&scratch->to, packet, &scratch->flow, backend);
 	}
-	verdict = nat_rewrite(ctx, packet, &scratch->to);
+	verdict = packet->quoted ? nat_rewrite_error(ctx, packet, &scratch->to)
+				 : nat_rewrite(ctx, packet, &scratch->to);
 	return verdict == LB_CONTINUE ? LB_FORWARDED : verdict;
 }
 
@@ -498,7 +416,7 @@ LB_VERIFIED_ALONE int nat_return(struct xdp_md *ctx, const struct packet *packet
 	if (!entry)
 		return LB_PASS_NO_SERVICE;
 	state = state_after(packet, entry->state);
-	if (!read_only) {
+	if (!read_only && !packet->quoted) {
 		if (entry->state != state)
 			entry->state = state;
 		if (entry->seen != now)
@@ -511,9 +429,11 @@ LB_VERIFIED_ALONE int nat_return(struct xdp_md *ctx, const struct packet *packet
 	to->family = entry->family;
 	__builtin_memcpy(to->destination_mac, entry->hop.peer_mac, ETH_ALEN);
 	__builtin_memcpy(to->source_mac, entry->hop.own_mac, ETH_ALEN);
+	to->keeps_source = false;
 	to->mtu = 0;
 	scratch->ifindex = entry->hop.ifindex;
-	verdict = nat_rewrite(ctx, packet, to);
+	verdict =
+		packet->quoted ? nat_rewrite_error(ctx, packet, to) : nat_rewrite(ctx, packet, to);
 	return verdict == LB_CONTINUE ? LB_RETURNED : verdict;
 }
 

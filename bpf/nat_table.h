@@ -57,7 +57,7 @@ struct rewrite {
 	__be16 destination_port;
 	__u16 mtu; /* of the way out, L3 bytes; 0: not known */
 	__u8 family;
-	__u8 unused;
+	bool keeps_source; /* an error in the same family: who sent it stays */
 	__u8 destination_mac[6];
 	__u8 source_mac[6];
 };
@@ -259,6 +259,16 @@ struct nat_sum {
 	__u32 left;   /* bytes */
 };
 
+/* What is read of an error before its headers are replaced. */
+struct nat_old {
+	__u64 message;       /* as nat_error_word has it */
+	__u32 quote_size;    /* of the quoted IP header */
+	__u32 quote_payload; /* that it speaks of */
+	__u32 length;        /* of the message, as it is then */
+	__u8 quote_hops;
+	__u8 quote_class;
+};
+
 /*
  * What the search for a port and the rewriting work on: more than the stack has room for. One
  * packet at a time on each CPU. Never pinned.
@@ -269,6 +279,7 @@ struct nat_scratch {
 	struct lb_nat_flow flow;
 	struct rewrite to;
 	struct nat_sum sum;
+	struct nat_old old;
 	__u32 ifindex; /* where a backend's answer leaves */
 };
 

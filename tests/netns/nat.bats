@@ -39,11 +39,14 @@ configuration_one()
 	local n=0
 	cat <<-EOT
 		version: 1
-		global: {limits: {flows: 10000, clients: 10000, nat_flows: 20000}}
+		global: {limits: {flows: 10000, clients: 10000, nat_flows: 80000}}
 		pools:
+		- {name: alone, forward: nat, snat: true, table_size: 251,
+		   backends: [{name: web1, address: "$(backend_v4 1)"}]}
 		$(pool four "nat, snat: true" "$(backend_v4 1)" "$(backend_v4 2)")
 		$(pool six "nat, snat: true" "$(backend_v6 1)" "$(backend_v6 2)")
 		services:
+		- {name: many, listen: ["tcp://192.0.2.10:7000", "udp://192.0.2.10:54"], pool: alone}
 		$(service four 192.0.2.10 2001:db8::10)
 		$(service six 192.0.2.11 2001:db8::11)
 	EOT
@@ -67,6 +70,7 @@ configuration_two()
 setup_file()
 {
 	local n
+	make --silent --no-print-directory -C "$ROOT" BUILD="$BUILD" "$BUILD/tests/many"
 	lab_open
 	network_add 4
 	balancer_add one 1 one 192.0.2.10 192.0.2.11 2001:db8::10 2001:db8::11
@@ -80,7 +84,10 @@ setup_file()
 		spawn bulk4-web$n web$n python3 "$TOPOLOGY_DIR/bulk.py" serve "$(backend_v4 $n)" 9000
 		spawn bulk6-web$n web$n python3 "$TOPOLOGY_DIR/bulk.py" serve "$(backend_v6 $n)" 9000
 	done
+	spawn many web1 "$BUILD/tests/many" serve "$(backend_v4 1)" 7000
 	INSTANCE=one
+	# Leaves NAT 60,000 ports of the host's address.
+	on one sysctl -qw net.ipv4.ip_local_port_range="61024 65535"
 	configuration_one | config
 	lb_up eth0
 	INSTANCE=two
@@ -129,4 +136,102 @@ both_answer() # SOURCE VIP SEEN
 		run -0 on client python3 "$TOPOLOGY_DIR/bulk.py" send $target 9000 32
 		echo "$output"
 	done
+}
+
+@test "50,000 connections at a time to one backend from one source address" {
+	INSTANCE=one
+	run on client "$BUILD/tests/many" open 192.0.2.10 7000 12500 \
+		"$(client_v4 1)" "$(client_v4 2)" "$(client_v4 3)" "$(client_v4 4)"
+	echo "$output"
+	expect "$status" = 0 "exit status"
+	expect "$(drop_count drop_nat_ports)" = 0 "flows without a port"
+	expect "$(drop_count drop_nat_full)" = 0 "flows without an entry"
+}
+
+@test "lbd is stopped, killed and started, and the program replaced: no flow notices" {
+	local name target
+	for name in one two; do
+		[[ $name == one ]] && target=192.0.2.11:80 || target=192.0.2.22:80
+		steady_start $name "$target" 20
+	done
+	for INSTANCE in one two; do
+		lbd_stop KILL
+		steady_rounds $INSTANCE 3
+		lbload replace
+		steady_rounds $INSTANCE 3
+		lbd_start
+		steady_rounds $INSTANCE 3
+		lbd_stop
+		lbd_start
+		steady_rounds $INSTANCE 3
+		steady_stop $INSTANCE
+		expect "$(steady $INSTANCE '[.[] | select(.error)] | length')" = 0 "flows with an error"
+		expect "$(steady $INSTANCE '[.[] | select(.backends | length > 1)] | length')" = 0 moved
+	done
+}
+
+@test "a backend is gone: its flows end, all others go on, new ones go elsewhere" {
+	local on_it
+	INSTANCE=two
+	steady_start flows 192.0.2.22:80 30
+	steady_look flows
+	on_it=$(steady flows '[.[] | select(.backends == ["web2"])] | length')
+	expect "$on_it" -gt 0 "flows on web2"
+	backend_cut web2
+	wait_until 30 backend_is four/web2 health down
+	expect "$(visit "$(client_v4 2)" 192.0.2.22 10 | cut -d' ' -f1 | sort -u)" = web1 "who answers"
+	steady_rounds flows 3
+	wait_until 60 flows_ended "$on_it"
+	steady_stop flows
+	expect "$(steady flows '[.[] | select(.error and .backends != ["web2"])] | length')" = 0 \
+		"flows of web1 with an error"
+	backend_mend web2
+	wait_until 30 backend_is four/web2 health up
+}
+
+flows_ended() # COUNT
+{
+	steady_look flows
+	[[ $(steady flows '[.[] | select(.error)] | length') == "$1" ]]
+}
+
+# From COUNT ports a datagram each; says how many were answered.
+datagrams() # COUNT
+{
+	on client python3 - "$1" <<-EOT
+		import select, socket, sys
+		sockets = []
+		for port in range(int(sys.argv[1])):
+		    each = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		    each.connect(("192.0.2.10", 54))
+		    each.send(b"x")
+		    sockets.append(each)
+		answered, left = 0, sockets
+		while left:
+		    ready, _, _ = select.select(left, [], [], 3)
+		    if not ready:
+		        break
+		    answered += len(ready)
+		    left = [each for each in left if each not in ready]
+		print(answered)
+	EOT
+}
+
+@test "no port is left: counted, said in the status, and no flow suffers" {
+	local answered
+	INSTANCE=one
+	echo_start web1 54 "$(backend_v4 1)"
+	# Of the address's ports NAT has 1024 to 1099.
+	on one sysctl -qw net.ipv4.ip_local_port_range="1100 65535"
+	lbd_stop
+	lbd_start
+	answered=$(datagrams 200)
+	expect "$answered" = 76 "flows that got a port"
+	expect "$(drop_count drop_nat_ports)" = 124 "flows that got none"
+	run -0 lbctl status
+	[[ $output == *"no source port toward the NAT backend was free"* ]]
+	on one sysctl -qw net.ipv4.ip_local_port_range="61024 65535"
+	lbd_stop
+	lbd_start
+	expect "$(datagrams 200)" = 200 "flows that got a port"
 }

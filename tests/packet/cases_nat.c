@@ -12,6 +12,8 @@
 #define C4       "198.51.100.7"
 #define C6       "2001:db8:c::7"
 #define OTHER_C4 "198.51.100.8"
+#define ROUTER4  "198.51.100.1" /* on the way to the client */
+#define ROUTER6  "2001:db8:c::1"
 
 /* Ethernet headers: to a backend, from it, and back to where the client's packets came from. */
 #define TO(n)   ETH(.to = "02:00:00:00:b0:" #n, .from = NAT_NEAR_MAC)
@@ -276,6 +278,110 @@ const struct nat_case nat_cases[] = {
 	{"destination NAT alone cannot change the family", {
 		{STEP, .in = {ETH(), IP6(C6, VIP6(1)), UDP(4000, 80)}, DROPPED(INTERNAL)},
 		{STEP, .in = {ETH(), IP4(C4, VIP4(2)), UDP(4000, 80)}, DROPPED(INTERNAL)}}},
+
+	/* ---- tags and pieces ---- */
+	{"VLAN tags stay, in one family", {
+		{STEP, .in = {ETH(), VLAN(7), IP4(C4, VIP4(1)), UDP(4000, 80), DATA(3)}, FORWARDED,
+		 .out = {TO(01), VLAN(7), IP4(C4, BE4(1), .ttl = 63), UDP(4000, 80), DATA(3)}},
+		{STEP, .in = {FROM(01), VLAN(7), IP4(BE4(1), C4), UDP(80, 4000), DATA(3)}, RETURNED,
+		 .out = {BACK, VLAN(7), IP4(VIP4(1), C4, .ttl = 63), UDP(80, 4000), DATA(3)}}}},
+	{"VLAN tags stay, across families", {
+		{STEP, .in = {ETH(), VLAN(7), VLAN(8), IP4(C4, VIP4(6)), UDP(4000, 80), DATA(3)}, FORWARDED,
+		 .out = {TO(06), VLAN(7), VLAN(8), IP6(HOST6, BE6(6), .hops = 63), UDP(4000, 80), DATA(3)}},
+		{STEP, .in = {FROM(06), VLAN(7), IP6(BE6(6), HOST6), UDP(80, 4000), DATA(3)}, RETURNED,
+		 .numbered = true,
+		 .out = {BACK, VLAN(7), IP4(VIP4(6), C4, .ttl = 63), UDP(80, 4000), DATA(3)}}}},
+	{"extension headers stay in IPv6, and end where it does", {
+		{STEP, .in = {ETH(), IP6(C6, VIP6(2)), EXT6(60, 1), UDP(4000, 80), DATA(3)}, FORWARDED,
+		 .out = {TO(02), IP6(C6, BE6(2), .hops = 63), EXT6(60, 1), UDP(4000, 80), DATA(3)}},
+		{STEP, .in = {ETH(), IP6(C6, VIP6(5)), EXT6(60, 1), UDP(4000, 80), DATA(3)}, FORWARDED,
+		 .numbered = true,
+		 .out = {TO(05), IP4(HOST4, BE4(5), .ttl = 63), UDP(4000, 80), DATA(3)}}}},
+	{"later fragments follow the first one, both ways", {
+		{STEP, .in = {ETH(), IP4(C4, VIP4(3), .mf = true), UDP(4000, 80, .length = 40), DATA(16)}, FORWARDED,
+		 .out = {TO(03), IP4(C4, BE4(3), .mf = true, .ttl = 63), UDP(4000, 8080, .length = 40), DATA(16)}},
+		{STEP, .in = {ETH(), IP4(C4, VIP4(3), .offset = 3, .proto = 17), DATA(16)}, FORWARDED,
+		 .out = {TO(03), IP4(C4, BE4(3), .offset = 3, .proto = 17, .ttl = 63), DATA(16)}},
+		{STEP, .in = {FROM(03), IP4(BE4(3), C4, .mf = true), UDP(8080, 4000, .length = 40), DATA(16)}, RETURNED,
+		 .out = {BACK, IP4(VIP4(3), C4, .mf = true, .ttl = 63), UDP(80, 4000, .length = 40), DATA(16)}},
+		{STEP, .in = {FROM(03), IP4(BE4(3), C4, .offset = 3, .proto = 17), DATA(16)}, RETURNED,
+		 .out = {BACK, IP4(VIP4(3), C4, .offset = 3, .proto = 17, .ttl = 63), DATA(16)}},
+		{STEP, .in = {FROM(03), IP4(BE4(3), C4, .id = 7, .offset = 3, .proto = 17), DATA(16)}, PASSED}}},
+	{"fragments cannot change the family", {
+		{STEP, .in = {ETH(), IP4(C4, VIP4(6), .mf = true), UDP(4000, 80, .length = 40), DATA(16)},
+		 DROPPED(FRAGMENT)}}},
+
+	/* ---- errors: quoted packets are those that whoever sent them sent ---- */
+	{"an error of the client's side, IPv4", {
+		ASKS(4000),
+		{STEP, .in = {ETH(), IP4(ROUTER4, VIP4(1)), ICMP(3, 4, .rest = 1400),
+			      IP4(VIP4(1), C4, .ttl = 60), UDP(80, 4000), DATA(20)}, FORWARDED,
+		 .out = {TO(01), IP4(ROUTER4, BE4(1), .ttl = 63), ICMP(3, 4, .rest = 1400),
+			 IP4(BE4(1), C4, .ttl = 60), UDP(80, 4000), DATA(20)}}}},
+	{"an error of the client's side, IPv6, to another port", {
+		{STEP, .in = {ETH(), IP6(C6, VIP6(4)), TCP(4000, 80, .flags = SYN)}, FORWARDED,
+		 .out = {TO(04), IP6(C6, BE6(4), .hops = 63), TCP(4000, 8080, .flags = SYN)}},
+		{STEP, .in = {ETH(), IP6(ROUTER6, VIP6(4)), ICMP(2, 0, .rest = 1300),
+			      IP6(VIP6(4), C6), TCP(80, 4000), DATA(33)}, FORWARDED,
+		 .out = {TO(04), IP6(ROUTER6, BE6(4), .hops = 63), ICMP(2, 0, .rest = 1300),
+			 IP6(BE6(4), C6), TCP(8080, 4000), DATA(33)}}}},
+	{"an error of the client's side, with source NAT: of the balancer", {
+		{STEP, .in = {ETH(), IP4(C4, VIP4(5)), UDP(4000, 80)}, FORWARDED,
+		 .out = {TO(05), IP4(HOST4, BE4(5), .ttl = 63), UDP(4000, 80)}},
+		{STEP, .in = {ETH(), IP4(ROUTER4, VIP4(5)), ICMP(3, 3),
+			      IP4(VIP4(5), C4), UDP(80, 4000), DATA(4)}, FORWARDED,
+		 .out = {TO(05), IP4(HOST4, BE4(5), .ttl = 63), ICMP(3, 3),
+			 IP4(BE4(5), HOST4), UDP(80, 4000), DATA(4)}}}},
+	{"an error of the backend's side, IPv4, padded", {
+		{STEP, .in = {ETH(), IP4(C4, VIP4(3)), TCP(4000, 80, .flags = SYN)}, FORWARDED,
+		 .out = {TO(03), IP4(C4, BE4(3), .ttl = 63), TCP(4000, 8080, .flags = SYN)}},
+		{STEP, .in = {FROM(03), IP4(BE4(3), C4), ICMP(3, 1),
+			      IP4(C4, BE4(3), .ttl = 62), TCP(4000, 8080, .flags = SYN), PAD(9)}, RETURNED,
+		 .out = {BACK, IP4(VIP4(3), C4, .ttl = 63), ICMP(3, 1),
+			 IP4(C4, VIP4(3), .ttl = 62), TCP(4000, 80, .flags = SYN), PAD(9)}}}},
+	{"an error of the backend's side, IPv6, with source NAT", {
+		{STEP, .in = {ETH(), IP6(C6, VIP6(6)), UDP(4000, 80), DATA(5)}, FORWARDED,
+		 .out = {TO(06), IP6(HOST6, BE6(6), .hops = 63), UDP(4000, 80), DATA(5)}},
+		{STEP, .in = {FROM(06), IP6(BE6(6), HOST6), ICMP(1, 4),
+			      IP6(HOST6, BE6(6)), UDP(4000, 80), DATA(5)}, RETURNED,
+		 .out = {BACK, IP6(VIP6(6), C6, .hops = 63), ICMP(1, 4),
+			 IP6(C6, VIP6(6)), UDP(4000, 80), DATA(5)}}}},
+	{"errors from IPv6 to IPv4: of the backend's side", {
+		{STEP, .in = {ETH(), IP4(C4, VIP4(6)), UDP(4000, 80), DATA(5)}, FORWARDED,
+		 .out = {TO(06), IP6(HOST6, BE6(6), .hops = 63), UDP(4000, 80), DATA(5)}},
+		{STEP, .in = {FROM(06), IP6(BE6(6), HOST6), ICMP(2, 0, .rest = 1400),
+			      IP6(HOST6, BE6(6), .hops = 61), UDP(4000, 80), DATA(5)}, RETURNED,
+		 .out = {BACK, IP4(VIP4(6), C4, .ttl = 63, .df = true, .id = ZERO), ICMP(3, 4, .rest = 1380),
+			 IP4(C4, VIP4(6), .ttl = 61, .df = true, .id = ZERO), UDP(4000, 80), DATA(5)}},
+		{STEP, .in = {FROM(06), IP6(BE6(6), HOST6), ICMP(1, 4),
+			      IP6(HOST6, BE6(6)), UDP(4000, 80), DATA(5)}, RETURNED,
+		 .out = {BACK, IP4(VIP4(6), C4, .ttl = 63, .df = true, .id = ZERO), ICMP(3, 3),
+			 IP4(C4, VIP4(6), .df = true, .id = ZERO), UDP(4000, 80), DATA(5)}}}},
+	{"errors from IPv4 to IPv6: of the backend's side", {
+		{STEP, .in = {ETH(), IP6(C6, VIP6(5)), TCP(4000, 80, .flags = SYN)}, FORWARDED, .numbered = true,
+		 .out = {TO(05), IP4(HOST4, BE4(5), .ttl = 63), TCP(4000, 80, .flags = SYN)}},
+		{STEP, .in = {FROM(05), IP4(BE4(5), HOST4), ICMP(3, 1),
+			      IP4(HOST4, BE4(5), .ttl = 9, .options = 1), TCP(4000, 80, .flags = SYN)}, RETURNED,
+		 .out = {BACK, IP6(VIP6(5), C6, .hops = 63), ICMP(1, 0),
+			 IP6(C6, VIP6(5), .hops = 9), TCP(4000, 80, .flags = SYN)}},
+		{STEP, .in = {FROM(05), IP4(BE4(5), HOST4), ICMP(11, 0),
+			      IP4(HOST4, BE4(5), .ttl = 9), TCP(4000, 80, .flags = SYN)}, RETURNED,
+		 .out = {BACK, IP6(VIP6(5), C6, .hops = 63), ICMP(3, 0),
+			 IP6(C6, VIP6(5), .hops = 9), TCP(4000, 80, .flags = SYN)}},
+		{STEP, .in = {FROM(05), IP4(BE4(5), HOST4), ICMP(12, 0),
+			      IP4(HOST4, BE4(5)), TCP(4000, 80, .flags = SYN)}, DROPPED(QUOTE)}}},
+	{"errors of the client's side, from IPv4 to IPv6", {
+		{STEP, .in = {ETH(), IP4(C4, VIP4(6)), UDP(4000, 80)}, FORWARDED,
+		 .out = {TO(06), IP6(HOST6, BE6(6), .hops = 63), UDP(4000, 80)}},
+		{STEP, .in = {ETH(), VLAN(7), IP4(ROUTER4, VIP4(6)), ICMP(3, 4, .rest = 1400),
+			      IP4(VIP4(6), C4), UDP(80, 4000), DATA(21)}, FORWARDED,
+		 .out = {TO(06), VLAN(7), IP6(HOST6, BE6(6), .hops = 63), ICMP(2, 0, .rest = 1420),
+			 IP6(BE6(6), HOST6), UDP(80, 4000), DATA(21)}}}},
+	{"an error about a flow that is not known", {
+		{STEP, .in = {ETH(), IP4(ROUTER4, VIP4(1)), ICMP(3, 4, .rest = 1400),
+			      IP4(VIP4(1), C4), UDP(80, 4000)}, DROPPED(NAT_UNKNOWN)},
+		{STEP, .in = {FROM(01), IP4(BE4(1), C4), ICMP(3, 3), IP4(C4, BE4(1)), UDP(4000, 80)}, PASSED},
+		SWEEP(0, 0)}},
 
 	/* ---- how long a flow is known ---- */
 	{"half open: not for long", {
