@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lbctl.h"
 
@@ -119,12 +120,15 @@ static void print_pool(const struct ctl *ctl, const json_t *pool)
 	ctl_line("services", "%s", services ? services : "");
 	ctl_line("mode", "%s", ctl_text(pool, "mode"));
 	ctl_line("affinity", "%s", affinity);
-	ctl_line("forward", "%s", ctl_text(pool, "forward"));
+	ctl_line("forward", "%s%s", ctl_text(pool, "forward"),
+		 json_is_true(json_object_get(pool, "snat")) ? ", snat" : "");
 	ctl_line("track", "%s", ctl_text(pool, "track"));
 	ctl_line("table size", "%" PRIu64, ctl_integer(pool, "table_size"));
 	ctl_line("table digest", "%s", ctl_text(pool, "table_digest"));
 	ctl_line("unsettled slots", "%" PRIu64, ctl_integer(pool, "unsettled_slots"));
 	ctl_line("tracked flows", "%s", ctl_count_field(ctl, pool, "tracked_flows", number));
+	if (!strcmp(ctl_text(pool, "forward"), "nat"))
+		ctl_line("NAT flows", "%s", ctl_count_field(ctl, pool, "nat_flows", number));
 	ctl_line("clients known", "%s", ctl_count_field(ctl, pool, "clients", number));
 	ctl_line("backends up", "%s", up);
 	putchar('\n');

@@ -102,6 +102,7 @@ int ctl_status(struct ctl *ctl, struct fault *fault)
 		ctl_line("overrides", "%" PRIu64, ctl_integer(reply, "overrides"));
 		print_table_use(ctl, "flow table", json_object_get(reply, "flow_table"));
 		print_table_use(ctl, "client table", json_object_get(reply, "client_table"));
+		print_table_use(ctl, "NAT table", json_object_get(reply, "nat_table"));
 		print_untracked(ctl, json_object_get(reply, "untracked"));
 		print_traffic(ctl, reply);
 	}

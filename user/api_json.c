@@ -233,15 +233,16 @@ json_t *api_json_pool(const struct model *model, const struct pool *pool)
 
 	/* A string: most readers of JSON keep no more than 53 bits of a number. */
 	snprintf(digest, sizeof(digest), "%016" PRIx64, pool->table_digest);
-	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:s}",
-			 "name", pool->name, "affinity", model_json_affinity(pool), "forward",
-			 forward_name(pool->forward), "track", model_json_track(pool->track),
-			 "table_size", (json_int_t)pool->table_size, "table_digest", digest,
-			 "unsettled_slots", (json_int_t)pool->unsettled_slots, "tracked_flows",
-			 (json_int_t)pool->tracked_flows, "clients", (json_int_t)pool->clients,
-			 "services", pool_services(model, pool), "backends_up", count_up(pool),
-			 "backend_count", (json_int_t)pool->backend_count, "mode",
-			 pool_mode_name(pool->mode));
+	return json_pack(
+		"{s:s, s:b, s:I, s:o, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:s}",
+		"name", pool->name, "snat", pool->snat, "nat_flows", (json_int_t)pool->nat_flows,
+		"affinity", model_json_affinity(pool), "forward", forward_name(pool->forward),
+		"track", model_json_track(pool->track), "table_size", (json_int_t)pool->table_size,
+		"table_digest", digest, "unsettled_slots", (json_int_t)pool->unsettled_slots,
+		"tracked_flows", (json_int_t)pool->tracked_flows, "clients",
+		(json_int_t)pool->clients, "services", pool_services(model, pool), "backends_up",
+		count_up(pool), "backend_count", (json_int_t)pool->backend_count, "mode",
+		pool_mode_name(pool->mode));
 }
 
 /* ---- verdicts ---- */

@@ -193,6 +193,28 @@ static void say_decision(struct words *words, const struct answer *answer,
 	}
 }
 
+/* An address and port, as one writes them. */
+enum { END_TEXT_SIZE = ADDR_TEXT_SIZE + 8 };
+
+static const char *end_text(const struct addr *addr, uint16_t port, char out[END_TEXT_SIZE])
+{
+	char text[ADDR_TEXT_SIZE];
+
+	snprintf(out, END_TEXT_SIZE, addr->family == 6 ? "[%s]:%u" : "%s:%u",
+		 addr_format(addr, text), port);
+	return out;
+}
+
+static void say_rewritten(struct words *words, const struct lookup_flow *now)
+{
+	char source[END_TEXT_SIZE], destination[END_TEXT_SIZE];
+
+	if (now && now->source.family)
+		say(words, "NAT makes it a packet from %s to %s",
+		    end_text(&now->source, now->source_port, source),
+		    end_text(&now->destination, now->destination_port, destination));
+}
+
 static void explain(struct words *words, const struct answer *answer,
 		    const struct lookup_flow *flow, const struct lb_explanation *said)
 {
@@ -233,8 +255,19 @@ static json_t *entry_age(const struct lb_explanation *said)
 	return json_integer((json_int_t)(((uint64_t)said->entry_age << TICK_SHIFT) / 1000000000));
 }
 
+static json_t *rewritten_json(const struct lookup_flow *now)
+{
+	char source[END_TEXT_SIZE], destination[END_TEXT_SIZE];
+
+	if (!now || !now->source.family)
+		return json_null();
+	return json_pack("{s:s, s:s}", "source", end_text(&now->source, now->source_port, source),
+			 "destination",
+			 end_text(&now->destination, now->destination_port, destination));
+}
+
 json_t *api_lookup_json(const struct model *model, const struct lookup_flow *flow,
-			const struct lb_explanation *said)
+			const struct lb_explanation *said, const struct lookup_flow *now)
 {
 	struct answer answer = {.service = service_at(model, said->service),
 				.pool = pool_at(model, said->pool)};
@@ -248,8 +281,9 @@ json_t *api_lookup_json(const struct model *model, const struct lookup_flow *flo
 	 * a pool where nobody takes new flows. */
 	answer.has_slot = answer.pool && said->slot_word;
 	explain(&words, &answer, flow, said);
+	say_rewritten(&words, now);
 	return json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s}", "verdict",
+		"{s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s}", "verdict",
 		dataplane_verdict_name(said->verdict), "service",
 		name_json(answer.service ? answer.service->name : NULL), "pool",
 		name_json(answer.pool ? answer.pool->name : NULL), "backend",
@@ -259,7 +293,7 @@ json_t *api_lookup_json(const struct model *model, const struct lookup_flow *flo
 		api_decided_by_name(said->decided_by), "owner",
 		name_json(answer.owner ? answer.owner->name : NULL), "fallback",
 		name_json(answer.fallback ? answer.fallback->name : NULL), "entry_age_s",
-		entry_age(said), "explanation", words.text);
+		entry_age(said), "rewritten", rewritten_json(now), "explanation", words.text);
 }
 
 json_t *api_lookup(const struct model *model, struct dataplane *dp, const struct lookup_flow *flow,
@@ -267,6 +301,10 @@ json_t *api_lookup(const struct model *model, struct dataplane *dp, const struct
 {
 	uint8_t frame[LOOKUP_PACKET_SIZE_MAX];
 	size_t size = lookup_packet_build(flow, frame);
+	uint8_t sent[LOOKUP_SENT_SIZE];
+	size_t sent_size = sizeof(sent);
+	struct lookup_flow now = {0};
+	const struct pool *pool;
 	struct lb_explanation said;
 	struct lb_attachment attachment;
 	uint32_t ifindex = 0;
@@ -274,9 +312,12 @@ json_t *api_lookup(const struct model *model, struct dataplane *dp, const struct
 
 	/* Which interface a packet comes in by decides nothing but how it leaves. */
 	dataplane_attachments(dp, &ifindex, &attachment, 1);
-	if (dataplane_explain(dp, frame, size, ifindex, &said, NULL, NULL, fault) != 0)
+	if (dataplane_explain(dp, frame, size, ifindex, &said, sent, &sent_size, fault) != 0)
 		return NULL;
-	json = api_lookup_json(model, flow, &said);
+	pool = pool_at(model, said.pool);
+	if (pool && pool->forward == FORWARD_MODE_NAT && said.verdict == LB_FORWARDED)
+		lookup_packet_read(sent, sent_size, &now);
+	json = api_lookup_json(model, flow, &said, &now);
 	if (!json)
 		fault_set(fault, FAULT_FAILED, "flow lookup: answering: out of memory");
 	return json;

@@ -20,8 +20,9 @@ int api_lookup_parse(const json_t *parameters, struct lookup_flow *flow, struct 
 json_t *api_lookup(const struct model *model, struct dataplane *dp, const struct lookup_flow *flow,
 		   struct fault *fault);
 
-/* What the program said, as JSON. NULL if out of memory. */
+/* What the program said, as JSON. `now`: what NAT made of the packet; family 0: nothing. NULL if
+ * out of memory. */
 json_t *api_lookup_json(const struct model *model, const struct lookup_flow *flow,
-			const struct lb_explanation *said);
+			const struct lb_explanation *said, const struct lookup_flow *now);
 
 #endif

@@ -112,6 +112,9 @@ static void add_tables(struct dataplane *dp, json_t *status)
 		table_use((uint64_t)count[LB_QUOTA_TCP] + count[LB_QUOTA_UDP], limits->flows));
 	json_object_set_new(status, "client_table",
 			    table_use(count[LB_QUOTA_CLIENTS], limits->clients));
+	json_object_set_new(status, "nat_table",
+			    table_use((uint64_t)count[LB_QUOTA_NAT_TCP] + count[LB_QUOTA_NAT_UDP],
+				      limits->nat_flows));
 	json_object_set_new(status, "untracked", untracked);
 }
 

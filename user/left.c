@@ -50,6 +50,7 @@ void left_report(struct dataplane *dp, struct model *model, uint32_t began, uint
 
 		pool->tracked_flows = tally->flows;
 		pool->clients = tally->clients;
+		pool->nat_flows = tally->nat_flows;
 		pool->swept_ms = began_ms;
 		for (size_t b = 0; b < pool->backend_count; b++)
 			report_backend(dp, pool, pool->backends[b], began, began_ms);

@@ -142,3 +142,22 @@ size_t lookup_packet_build(const struct lookup_flow *flow, uint8_t out[LOOKUP_PA
 	memcpy(out + size, transport, payload);
 	return size + payload;
 }
+
+void lookup_packet_read(const uint8_t *frame, size_t size, struct lookup_flow *out)
+{
+	const uint8_t *ip = frame + sizeof(struct ether_header), *ports;
+	bool four = size > 14 && ip[0] >> 4 == 4, six = size > 14 && ip[0] >> 4 == 6;
+	size_t header = four ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
+	size_t at = four ? 12 : 8, length = four ? 4 : 16;
+
+	memset(out, 0, sizeof(*out));
+	if (!(four || six) || size < sizeof(struct ether_header) + header + 4)
+		return;
+	ports = ip + header;
+	out->proto = ip[four ? 9 : 6];
+	out->source.family = out->destination.family = four ? 4 : 6;
+	memcpy(&out->source.ip, ip + at, length);
+	memcpy(&out->destination.ip, ip + at + length, length);
+	out->source_port = (uint16_t)(ports[0] << 8 | ports[1]);
+	out->destination_port = (uint16_t)(ports[2] << 8 | ports[3]);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * lookup_packet: makes the packet that `flow lookup` asks the data plane about. A leaf; pure.
+ * lookup_packet: makes the packet that `flow lookup` asks the data plane about, and reads what it
+ * has become. A leaf; pure.
  */
 #ifndef LIMPET_LOOKUP_PACKET_H
 #define LIMPET_LOOKUP_PACKET_H
@@ -11,7 +12,10 @@
 
 #include "addr.h"
 
-enum { LOOKUP_PACKET_SIZE_MAX = 14 + 40 + 20 };
+enum {
+	LOOKUP_PACKET_SIZE_MAX = 14 + 40 + 20,
+	LOOKUP_SENT_SIZE = 256, /* room for what any way of forwarding makes of it */
+};
 
 struct lookup_flow {
 	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
@@ -25,5 +29,9 @@ struct lookup_flow {
 /* Writes an Ethernet frame without payload, lengths and checksums as a host would send them, and
  * returns its size. */
 size_t lookup_packet_build(const struct lookup_flow *flow, uint8_t out[LOOKUP_PACKET_SIZE_MAX]);
+
+/* Reads protocol, addresses and ports of such a packet, whatever became of them. `out` is zeroed if
+ * it is none. */
+void lookup_packet_read(const uint8_t *frame, size_t size, struct lookup_flow *out);
 
 #endif

@@ -311,6 +311,12 @@ static void put_tables(struct metrics_text *text, const struct metrics_input *in
 		  input->client_entries, 0);
 	put_gauge(text, "lbd_client_table_limit", "Entries that there may be.", input->client_limit,
 		  0);
+	put_gauge(text, "lbd_nat_table_entries",
+		  "Flows of NAT pools, those included that the next sweeps free.",
+		  input->nat_entries, 0);
+	put_gauge(text, "lbd_nat_table_limit",
+		  "Flows of NAT pools that there may be; of either protocol three quarters.",
+		  input->nat_limit, 0);
 }
 
 static void put_work(struct metrics_text *text, const struct metrics_input *input)

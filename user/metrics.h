@@ -46,6 +46,7 @@ struct metrics_input {
 	/* Of the data plane's tables; all of a kind together. */
 	uint64_t flow_entries, flow_limit;
 	uint64_t client_entries, client_limit;
+	uint64_t nat_entries, nat_limit;
 	/* Of lbd's work: the last time of each. */
 	uint64_t table_build_ns;
 	uint64_t publish_ns;

@@ -107,6 +107,8 @@ static void gather_tables(struct dataplane *dp, struct metrics_input *input)
 	input->flow_limit = limits->flows;
 	input->client_entries = count[LB_QUOTA_CLIENTS];
 	input->client_limit = limits->clients;
+	input->nat_entries = (uint64_t)count[LB_QUOTA_NAT_TCP] + count[LB_QUOTA_NAT_UDP];
+	input->nat_limit = limits->nat_flows;
 }
 
 /* The text, for the caller to free, or NULL with errno set. */

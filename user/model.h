@@ -185,6 +185,7 @@ struct pool {
 	uint32_t unsettled_slots;
 	uint64_t tracked_flows; /* as of the last sweep */
 	uint64_t clients;       /* known, likewise */
+	uint64_t nat_flows;     /* that have entries, closing or not, likewise */
 	uint64_t swept_ms;      /* CLOCK_REALTIME when that began; 0: none yet */
 };
 

@@ -120,6 +120,20 @@ both_answer() # SOURCE VIP SEEN
 	both_answer "$(client_v6 1)" 2001:db8::11 2001:db8:b::2
 }
 
+@test "flow lookup says what NAT makes of a packet, and pool show that it does" {
+	INSTANCE=one
+	run -0 lbctl flow lookup tcp 198.51.100.99:4000 192.0.2.11:80 -o json
+	expect "$(jq -r .rewritten.source <<<"$output")" = "[2001:db8:b::2]:4000" source
+	[[ $(jq -r .rewritten.destination <<<"$output") == "[2001:db8:b::1"[12]"]:80" ]]
+	run -0 lbctl flow lookup tcp 198.51.100.99:4000 192.0.2.11:80
+	[[ $output == *"NAT makes it a packet from [2001:db8:b::2]:4000 to [2001:db8:b::1"* ]]
+	run -0 lbctl pool show six
+	[[ $output == *"nat, snat"* ]]
+	# It left no entry.
+	run -0 lbctl status -o json
+	expect "$(jq .nat_table.limit <<<"$output")" = 80000 "room for NAT flows"
+}
+
 @test "UDP, each way" {
 	for target in 192.0.2.22 "[2001:db8::23]" 192.0.2.10 "[2001:db8::10]" 192.0.2.11 "[2001:db8::11]"; do
 		echo "$target"

@@ -108,7 +108,7 @@ static void assert_checksums(const struct packet_case *c, const uint8_t *frame, 
 static void test_packet(void **state)
 {
 	const struct packet_case *c = *state;
-	struct lookup_flow flow = flow_of(c);
+	struct lookup_flow flow = flow_of(c), read;
 	uint8_t frame[LOOKUP_PACKET_SIZE_MAX];
 	char text[4 * LOOKUP_PACKET_SIZE_MAX];
 	size_t size = lookup_packet_build(&flow, frame);
@@ -116,6 +116,19 @@ static void test_packet(void **state)
 	to_text(frame, size, c->frame, text);
 	assert_string_equal(text, c->frame);
 	assert_checksums(c, frame, size);
+
+	/* What is read of it is what was written. */
+	lookup_packet_read(frame, size, &read);
+	read.syn = flow.syn;
+	assert_memory_equal(&read.source, &flow.source, sizeof(flow.source));
+	assert_memory_equal(&read.destination, &flow.destination, sizeof(flow.destination));
+	assert_int_equal(read.proto, flow.proto);
+	assert_int_equal(read.source_port, flow.source_port);
+	assert_int_equal(read.destination_port, flow.destination_port);
+	for (size_t cut = 0; cut < 14 + 20; cut++) {
+		lookup_packet_read(frame, cut, &read);
+		assert_int_equal(read.source.family, 0);
+	}
 }
 
 int main(void)
