@@ -48,4 +48,17 @@ extern const volatile bool read_only;
 #define LOAD_ONCE(word)         (*(const volatile __typeof__(word) *)&(word))
 #define STORE_ONCE(word, value) (*(volatile __typeof__(word) *)&(word) = (value))
 
+/*
+ * The lesser of `left`, which is not 0, and `most`, a power of two, in a form in which every
+ * verifier sees that it is 1 to `most`, as helpers that fill memory want it: before Linux 6.8 none
+ * learns from a test for zero.
+ */
+static __always_inline __u32 size_below(__u32 left, __u32 most)
+{
+	__u32 size = left < most ? left - 1 : most - 1;
+
+	__asm__ volatile("" : "+r"(size));
+	return (size & (most - 1)) + 1;
+}
+
 #endif

@@ -39,19 +39,24 @@ static long nat_sum_chunk(__u32 n, struct xdp_md **ctx)
 {
 	struct nat_scratch *scratch = nat_scratch();
 	struct nat_sum *run;
+	__u64 sum;
 	__u32 size;
 
 	(void)n;
 	if (!scratch)
 		return 1;
 	run = &scratch->sum;
-	size = run->left < NAT_SUM_CHUNK ? run->left : NAT_SUM_CHUNK;
-	__builtin_memset(run->words, 0, sizeof(run->words));
-	if (!size || size > NAT_SUM_CHUNK ||
-	    bpf_xdp_load_bytes(*ctx, run->offset, run->words, size))
+	if (!run->left)
 		return 1;
+	size = size_below(run->left, NAT_SUM_CHUNK);
+	__builtin_memset(run->words, 0, sizeof(run->words));
+	if (bpf_xdp_load_bytes(*ctx, run->offset, run->words, size))
+		return 1;
+	sum = run->sum;
+#pragma clang loop unroll(disable) /* all words at once would not fit the stack of Linux 6.1 */
 	for (int i = 0; i < NAT_SUM_CHUNK / 4; i++)
-		run->sum += run->words[i];
+		sum += run->words[i];
+	run->sum = sum;
 	run->offset += size;
 	run->left -= size;
 	return 0;
