@@ -34,7 +34,7 @@ static int apply(uint8_t kind, const char *text, size_t size, struct model *mode
 	case 0:
 		return config_apply_backend(text, size, web->backends[0], errors);
 	case 1:
-		return config_apply_service(text, size, model, "new", errors);
+		return config_apply_service(text, size, model, "new", true, errors);
 	case 2:
 		return config_apply_pool(text, size, model, "web", false, errors);
 	default:
