@@ -261,6 +261,7 @@ void agents_sync(struct agents *agents, const struct model *model)
 	free(agents->items);
 	agents->items = items;
 	agents->count = count;
+	agents->heard_count = 0;
 }
 
 static int agent_order(const struct agent *agent, const struct pool *pool,
@@ -348,10 +349,11 @@ const struct agent_check *agents_check_last(const struct agents *agents, const c
 	return agent ? agent->asked : NULL;
 }
 
-bool agents_all_heard(const struct agents *agents)
+/* Asked after each piece of news at the start: who was heard once need not be looked at again. */
+bool agents_all_heard(struct agents *agents)
 {
-	for (size_t i = 0; i < agents->count; i++) {
-		const struct agent *agent = agents->items[i];
+	for (; agents->heard_count < agents->count; agents->heard_count++) {
+		const struct agent *agent = agents->items[agents->heard_count];
 
 		if (agent->target.tunnel && !agent->tunnel.mark)
 			continue;

@@ -72,6 +72,6 @@ const struct agent_check *agents_check_last(const struct agents *agents, const c
 
 /* True once every agent has heard of its next hop and, where it checks, has had a result; but for
  * those that wait for the data plane to know their backend. */
-bool agents_all_heard(const struct agents *agents);
+bool agents_all_heard(struct agents *agents);
 
 #endif

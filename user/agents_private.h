@@ -60,6 +60,7 @@ struct agents {
 	struct agents_listener listener;
 	struct agent **items;
 	size_t count;
+	size_t heard_count;   /* of the first ones, as far as agents_all_heard found them heard */
 	size_t pending_count; /* of all pools: mostly 0, and nothing to look for */
 };
 

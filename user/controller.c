@@ -27,9 +27,11 @@
 #include "vip.h"
 
 enum {
-	/* The first round waits for this long for checks and next hops, so that it need not move
-	 * anyone that the second would move back. */
+	/* The first round waits for checks and next hops until so long after the start, so that it
+	 * need not move anyone that the second would move back; reading a large file and large maps
+	 * is part of it. */
 	START_WAIT_US = 1200 * 1000,
+	START_WAIT_LEAST_US = 600 * 1000,
 	RETRY_US = 5 * 1000 * 1000,
 	SWEEP_INTERVAL_MS = 10 * 1000,
 	HOP_TEXT_SIZE = 96,
@@ -386,6 +388,14 @@ static int timer_add(struct controller *controller, uint64_t after_us, sd_event_
 	return rc < 0 ? rc : sd_event_source_set_enabled(*source, enabled);
 }
 
+static uint64_t start_wait_us(const struct controller *controller)
+{
+	uint64_t gone_us = controller_uptime_ms(controller) * 1000;
+
+	return gone_us + START_WAIT_LEAST_US < START_WAIT_US ? START_WAIT_US - gone_us
+							     : START_WAIT_LEAST_US;
+}
+
 static int sources_add(struct controller *controller, struct fault *fault)
 {
 	int rc = sd_event_add_defer(controller->event, &controller->publish_source, on_publish,
@@ -398,8 +408,8 @@ static int sources_add(struct controller *controller, struct fault *fault)
 		rc = sd_event_source_set_priority(controller->publish_source,
 						  SD_EVENT_PRIORITY_IDLE);
 	if (rc >= 0)
-		rc = timer_add(controller, START_WAIT_US, on_start_over, SD_EVENT_ONESHOT,
-			       &controller->start_source);
+		rc = timer_add(controller, start_wait_us(controller), on_start_over,
+			       SD_EVENT_ONESHOT, &controller->start_source);
 	if (rc >= 0)
 		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
 			       &controller->retry_source);
