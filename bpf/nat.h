@@ -246,7 +246,8 @@ LB_VERIFIED_ALONE int nat_rewrite_error(struct xdp_md *ctx, const struct packet 
 	if (!hops)
 		return LB_DROP_TTL;
 	if (packet->family == to->family) {
-		verdict = nat_error_within(ctx, packet, to);
+		verdict = packet->family == 4 ? nat_error_within_ipv4(ctx, packet, to)
+					      : nat_error_within_ipv6(ctx, packet, to);
 	} else {
 		verdict = nat_error_across(ctx, packet, to, hops);
 		if (verdict == LB_CONTINUE)

@@ -23,14 +23,19 @@ static __always_inline __u32 nat_l4(const struct packet *packet)
 
 /* ---- checksums ---- */
 
-/* What the pseudo-header changes by; length and protocol do not. */
+static __always_inline __u64 nat_sum_of_flow(const struct packet *packet)
+{
+	if (packet->family == 4)
+		return (__u64)packet->flow.v4.source + packet->flow.v4.destination;
+	return checksum_sum_v6(packet->flow.v6.source.v6) +
+	       checksum_sum_v6(packet->flow.v6.destination.v6);
+}
+
+/* What the pseudo-header changes by; length and protocol do not. Which address is whose does not
+ * matter, and so it is the same for a packet that an error quotes, which goes the other way. */
 static __always_inline __u64 nat_difference(const struct packet *packet, const struct rewrite *to)
 {
-	union lb_addr source, destination;
-
-	packet_addresses(packet, &source, &destination);
-	return checksum_difference(checksum_sum_address(packet->family, &source) +
-					   checksum_sum_address(packet->family, &destination),
+	return checksum_difference(nat_sum_of_flow(packet),
 				   checksum_sum_address(to->family, &to->source) +
 					   checksum_sum_address(to->family, &to->destination));
 }

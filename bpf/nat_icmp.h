@@ -25,20 +25,6 @@ static __always_inline __u32 nat_quote(const struct packet *packet)
 	return (packet->l4_offset + sizeof(struct icmp_header)) & HEADERS_MASK;
 }
 
-/* How the sums of a quoted packet's addresses differ. */
-static __always_inline __u64 nat_quote_difference(const struct packet *packet,
-						  const struct rewrite *to)
-{
-	union lb_addr client, vip;
-
-	/* The flow of the packet is that of the quoted one, turned round. */
-	packet_addresses(packet, &client, &vip);
-	return checksum_difference(checksum_sum_address(packet->family, &client) +
-					   checksum_sum_address(packet->family, &vip),
-				   checksum_sum_address(to->family, &to->source) +
-					   checksum_sum_address(to->family, &to->destination));
-}
-
 /* Replaces a checksum in the quoted packet; returns what that makes in the message's own. */
 static __always_inline __u64 nat_quote_check(__u16 *check, __u8 proto, __u64 difference)
 {
@@ -82,7 +68,7 @@ static __always_inline bool nat_error_ipv4(void *data, void *end, const struct p
 {
 	struct icmp_header *icmp = data + (packet->l4_offset & HEADERS_MASK);
 	struct iphdr *ip = data + nat_quote(packet);
-	__u64 difference = nat_quote_difference(packet, to);
+	__u64 difference = nat_difference(packet, to);
 	__u32 size;
 	__u16 before;
 
@@ -102,20 +88,30 @@ static __always_inline bool nat_error_ipv4(void *data, void *end, const struct p
 	return true;
 }
 
+/* The addresses of an IPv6 header, as words. */
+static __always_inline void nat_put_addresses(__u32 *ip, const __be32 source[4],
+					      const __be32 destination[4])
+{
+	for (int i = 0; i < 4; i++) {
+		ip[2 + i] = source[i];
+		ip[6 + i] = destination[i];
+	}
+}
+
 /* `outer`: how the sums of the message's own addresses differ. */
 static __always_inline bool nat_error_ipv6(void *data, void *end, const struct packet *packet,
 					   const struct rewrite *to, __u64 outer)
 {
 	struct icmp_header *icmp = data + (packet->l4_offset & HEADERS_MASK);
-	struct ipv6hdr *ip = data + nat_quote(packet);
-	__u64 difference = nat_quote_difference(packet, to);
+	__u32 *ip = data + nat_quote(packet);
+	__u64 difference = nat_difference(packet, to);
 
-	if ((void *)(icmp + 1) > end || (void *)(ip + 1) > end || ip->nexthdr != packet->proto)
+	if ((void *)(icmp + 1) > end || (void *)ip + sizeof(struct ipv6hdr) > end ||
+	    ((struct ipv6hdr *)ip)->nexthdr != packet->proto)
 		return false;
 	icmp->check = checksum_update(icmp->check, difference + outer);
-	__builtin_memcpy(&ip->saddr, &to->destination, sizeof(to->destination));
-	__builtin_memcpy(&ip->daddr, &to->source, sizeof(to->source));
-	if (!nat_quote_transport(data, end, packet, to, nat_quote(packet) + sizeof(*ip),
+	nat_put_addresses(ip, to->destination.v6, to->source.v6);
+	if (!nat_quote_transport(data, end, packet, to, nat_quote(packet) + sizeof(struct ipv6hdr),
 				 &difference))
 		return false;
 	icmp->check = checksum_update(icmp->check, difference);
@@ -145,34 +141,44 @@ static __always_inline bool nat_error_outer_ipv4(void *data, void *end, const st
 static __always_inline bool nat_error_outer_ipv6(void *data, void *end, const struct packet *packet,
 						 const struct rewrite *to, __u64 *difference)
 {
-	struct ipv6hdr *ip = data + nat_l3(packet);
-	__u64 old, new = checksum_sum_v6(to->destination.v6);
+	__u32 *ip = data + nat_l3(packet);
+	__u64 old, new;
 
-	if ((void *)(ip + 1) > end)
+	if ((void *)ip + sizeof(struct ipv6hdr) > end)
 		return false;
-	old = checksum_sum_v6(ip->saddr.s6_addr32) + checksum_sum_v6(ip->daddr.s6_addr32);
-	new += checksum_sum_v6(to->keeps_source ? ip->saddr.s6_addr32 : to->source.v6);
+	old = checksum_sum_v6(ip + 2) + checksum_sum_v6(ip + 6);
+	((struct ipv6hdr *)ip)->hop_limit--;
+	if (!to->keeps_source) {
+		for (int i = 0; i < 4; i++)
+			ip[2 + i] = to->source.v6[i];
+	}
+	for (int i = 0; i < 4; i++)
+		ip[6 + i] = to->destination.v6[i];
+	new = checksum_sum_v6(ip + 2) + checksum_sum_v6(ip + 6);
 	*difference = checksum_difference(old, new);
-	ip->hop_limit--;
-	if (!to->keeps_source)
-		__builtin_memcpy(&ip->saddr, &to->source, sizeof(to->source));
-	__builtin_memcpy(&ip->daddr, &to->destination, sizeof(to->destination));
 	return true;
 }
 
-LB_VERIFIED_ALONE int nat_error_within(struct xdp_md *ctx, const struct packet *packet,
-				       const struct rewrite *to)
+LB_VERIFIED_ALONE int nat_error_within_ipv4(struct xdp_md *ctx, const struct packet *packet,
+					    const struct rewrite *to)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (!packet || !to)
+		return LB_DROP_INTERNAL;
+	return nat_error_ipv4(data, end, packet, to) && nat_error_outer_ipv4(data, end, packet, to)
+		       ? LB_CONTINUE
+		       : LB_DROP_QUOTE;
+}
+
+LB_VERIFIED_ALONE int nat_error_within_ipv6(struct xdp_md *ctx, const struct packet *packet,
+					    const struct rewrite *to)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u64 difference = 0;
 
 	if (!packet || !to)
 		return LB_DROP_INTERNAL;
-	if (packet->family == 4)
-		return nat_error_ipv4(data, end, packet, to) &&
-				       nat_error_outer_ipv4(data, end, packet, to)
-			       ? LB_CONTINUE
-			       : LB_DROP_QUOTE;
 	return nat_error_outer_ipv6(data, end, packet, to, &difference) &&
 			       nat_error_ipv6(data, end, packet, to, difference)
 		       ? LB_CONTINUE
@@ -326,7 +332,7 @@ LB_VERIFIED_ALONE int nat_error_across(struct xdp_md *ctx, const struct packet *
 	if (!nat_old_read(data, end, packet, old))
 		return LB_DROP_QUOTE;
 	size = to->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	difference = nat_quote_difference(packet, to);
+	difference = nat_difference(packet, to);
 	if (!nat_quote_transport(data, end, packet, to, nat_quote(packet) + old->quote_size,
 				 &difference))
 		return LB_DROP_QUOTE;

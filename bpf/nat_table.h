@@ -250,7 +250,7 @@ struct nat_search {
 };
 
 /* A sum over the frame, a chunk at a time. */
-enum { NAT_SUM_CHUNK = 64 };
+enum { NAT_SUM_CHUNK = 32 };
 
 struct nat_sum {
 	__u64 sum;

@@ -253,7 +253,7 @@ const struct nat_case nat_cases[] = {
 		{STEP, .in = {ETH(), IP4(C4, VIP4(6)), UDP(4000, 80, .no_checksum = true), DATA(1), PAD(9)},
 		 FORWARDED,
 		 .out = {TO(06), IP6(HOST6, BE6(6), .hops = 63), UDP(4000, 80), DATA(1), PAD(9)}}}},
-	{"a UDP checksum that IPv4 left out is made for IPv6: a chunk and a byte", {
+	{"a UDP checksum that IPv4 left out is made for IPv6: two chunks and a byte", {
 		{STEP, .in = {ETH(), IP4(C4, VIP4(6)), UDP(4000, 80, .no_checksum = true), DATA(57)}, FORWARDED,
 		 .out = {TO(06), IP6(HOST6, BE6(6), .hops = 63), UDP(4000, 80), DATA(57)}}}},
 	{"a UDP checksum that IPv4 left out is made for IPv6: 3001 bytes", {
