@@ -34,6 +34,8 @@ enum {
 	START_WAIT_LEAST_US = 600 * 1000,
 	RETRY_US = 5 * 1000 * 1000,
 	SWEEP_INTERVAL_MS = 10 * 1000,
+	LOCK_WAIT_MS = 1000,
+	LOCK_STEP_MS = 20,
 	HOP_TEXT_SIZE = 96,
 };
 
@@ -366,6 +368,18 @@ struct doctor_report controller_doctor_report(const struct controller *controlle
 
 /* ---- start and stop ---- */
 
+/* One that was killed holds its lock until its last thread is gone, which may be within the kernel,
+ * waiting for packets under way (grace.h). */
+static bool lock_taken(int fd)
+{
+	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_STEP_MS) {
+		if (errno != EWOULDBLOCK || waited_ms >= LOCK_WAIT_MS)
+			return false;
+		usleep(LOCK_STEP_MS * 1000);
+	}
+	return true;
+}
+
 /* One controller per data plane: two would undo each other's changes. */
 static int lock_data_plane(struct controller *controller, const char *pin_dir, struct fault *fault)
 {
@@ -373,7 +387,7 @@ static int lock_data_plane(struct controller *controller, const char *pin_dir, s
 	if (controller->lock_fd < 0)
 		return fault_set(fault, fault_code_of_errno(errno), "%s: opening: %s", pin_dir,
 				 strerror(errno));
-	if (flock(controller->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	if (lock_taken(controller->lock_fd))
 		return 0;
 	fault_set(fault, FAULT_CONFLICT, "%s: another lbd manages this data plane", pin_dir);
 	return fault_hint(fault, "stop it first, or give this one its own --pin-dir and --socket");
