@@ -106,9 +106,13 @@ static __always_inline bool choose_fallback(struct choice *choice, const struct 
 static __always_inline bool choose_entry(struct choice *choice, const struct lb_flow *entry,
 					 __u32 now)
 {
+	__s32 age;
+
 	if (!choose(choice, entry->backend, LB_BY_FLOW))
 		return false;
-	choice->entry_age = entry_age(entry->seen, now);
+	age = entry_age(entry->seen, now);
+	/* Another CPU may have seen the flow a tick later. */
+	choice->entry_age = age < 0 ? 0 : age;
 	return true;
 }
 
