@@ -4,6 +4,7 @@
 #   make demo       show the product at work (root; installs what is missing)
 #   make test       run every test (root; installs what is missing)
 #   make test-vm    packet cases and traffic on Debian 12's own kernel, in an emulated machine (root)
+#   make transfers  1 GB over one connection in each mode and pair of families (root)
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
 #   make bench      cost per packet above the floors (root)
 #   make bench-control  the controller with 4,096 backends (root)
@@ -41,7 +42,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-vm check bench bench-control fuzz churn churn-programs install clean deps
+.PHONY: all demo test test-vm transfers check bench bench-control fuzz churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -300,6 +301,10 @@ test: deps
 test-vm: deps
 	$(Q)tools/install-deps vm
 	$(Q)tests/run vm
+
+# `make test` does the same with less.
+transfers: deps
+	$(Q)TRANSFER_MB=1000 tests/run netns transfers
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all $(LAB_OBJ)
