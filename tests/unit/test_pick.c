@@ -266,13 +266,19 @@ static const char *times_problem(const struct row *row, const struct choice *cho
 }
 
 /* Of the entry that was used. */
+/* What another CPU saw a tick later is told as seen now. */
+static uint32_t age_told(int age)
+{
+	return age < 0 ? 0 : (uint32_t)age;
+}
+
 static bool age_fits(const struct row *row, uint32_t age)
 {
 	const struct entry *birth = &row->scene.birth, *flow = &row->scene.flow;
 	if (row->by != LB_BY_FLOW)
 		return age == ~0U;
-	return (birth->backend == row->backend && age == (uint32_t)birth_age(birth)) ||
-	       (flow->backend == row->backend && age == (uint32_t)flow_age(flow));
+	return (birth->backend == row->backend && age == age_told(birth_age(birth))) ||
+	       (flow->backend == row->backend && age == age_told(flow_age(flow)));
 }
 
 static const char *choice_problem(const struct row *row, enum lb_verdict verdict,
