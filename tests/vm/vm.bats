@@ -8,6 +8,7 @@
 #   client -- router -- bridge -- balancer (eth0)    VIPs 192.0.2.10 to .14, 2001:db8::10 to ::14
 #                          '----- web1: ipip, sit and ip6tnl devices, fou ports
 #                          '----- web2: the same
+#                          '----- tagged: in one test, a client that has only VLAN devices
 #
 # The last digit of a VIP is the pool's: 0 IPIP to IPv4 backends, 1 IPIP to IPv6 backends, 2 L2, 3 GUE
 # to IPv4 backends, 4 GUE to IPv6 backends.
@@ -75,7 +76,7 @@ setup_file()
 {
 	local n all
 	lab_open
-	modprobe -a fou fou6
+	modprobe -a fou fou6 8021q
 	network_add 2
 	mapfile -t all < <(vips {0..4})
 	balancer_add balancer 1 one "${all[@]}"
@@ -146,6 +147,61 @@ through_tunnels() # DIGIT...
 	for vip in $(vips 2); do
 		both_answer "$vip"
 	done
+}
+
+# vlans_add HOST NUMBER: one tag (10.7.0.NUMBER) and two (10.9.0.NUMBER) on eth0.
+vlans_add()
+{
+	on "$1" ip link add eth0.7 link eth0 type vlan id 7
+	on "$1" ip link add eth0.9 link eth0 type vlan proto 802.1ad id 9
+	on "$1" ip link add eth0.9.8 link eth0.9 type vlan id 8
+	for device in eth0.7 eth0.9 eth0.9.8; do
+		on "$1" ip link set $device up
+	done
+	address "$1" eth0.7 "10.7.0.$2/24" "2001:db8:7::$2/64"
+	address "$1" eth0.9.8 "10.9.0.$2/24" "2001:db8:9::$2/64"
+}
+
+# Requests leave through a VLAN device; backends get them, and answer, through one of the same tags.
+tagged_answer() # DEVICE NETWORK4 NETWORK6 VIP
+{
+	local answers source=$2.100 gateway=$2.2 url=$4
+	[[ $4 != *:* ]] || source=$3::100 gateway=$3::2 url=[$4]
+	on tagged ip route replace "$4" via "$gateway"
+	answers=$(on tagged curl -sSf --max-time 20 -H 'Connection: close' "http://$url/[1-20]")
+	expect "$(sort <<<"$answers" | uniq -c | awk '{ sum += $1; print $2, $3 } END { print sum }')" = \
+		"web1 $source"$'\n'"web2 $source"$'\n'20 "backends, and the address they see, and answers"
+}
+
+forwarded() { lbctl backend list -o json | jq '[.backends[].packets] | add'; }
+
+@test "VLAN devices on the client and the backends: frames keep one tag and two, through the lower interface" {
+	host_add tagged
+	host_link tagged eth0 router tagged 1600
+	on router ip link set tagged master br0
+	# Tags shall stand in the frames that the program sees, as they do behind most NICs.
+	on router ethtool -K balancer txvlan off tx-vlan-stag-hw-insert off
+	vlans_add tagged 100
+	vlans_add balancer 2
+	vlans_add web1 11
+	vlans_add web2 12
+	all_answer() # DEVICE NETWORK4 NETWORK6 DIGIT...
+	{
+		local forwarded_before vip web1 web2
+		forwarded_before=$(forwarded) web1=$(received web1 "$1") web2=$(received web2 "$1")
+		for vip in $(vips "${@:4}"); do
+			echo "VIP $vip by $1"
+			tagged_answer "${@:1:3}" "$vip"
+		done
+		# 40 requests for each digit, of five packets: SYN, ACK, request, and what closes.
+		expect $(($(received web1 "$1") + $(received web2 "$1") - web1 - web2)) -ge $((($# - 3) * 200)) \
+			"tagged packets that backends got"
+		expect $(($(forwarded) - forwarded_before)) -ge $((($# - 3) * 200)) \
+			"packets that the program forwarded"
+	}
+	all_answer eth0.7 10.7.0 2001:db8:7 0 2
+	all_answer eth0.9.8 10.9.0 2001:db8:9 1
+	host_del tagged
 }
 
 # pools_are HEALTH DIGIT...: of both backends of these pools.
