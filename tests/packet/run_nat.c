@@ -215,24 +215,41 @@ static int entries_count(int fd, const struct nat_world *world, struct lb_usage 
 	return count;
 }
 
-static void entries_age(int fd, uint32_t ticks, bool flows)
+/* First all keys: an entry that is written comes to lie before the others of its bucket, and a walk
+ * that writes would meet two of one bucket for ever. */
+static union key *entries_keys(int fd, const struct nat_world *world, int *count)
 {
-	union key key, *last = NULL;
+	union key *keys, *last = NULL;
+	int all = entries_count(fd, world, NULL);
+
+	keys = calloc((size_t)all + 1, sizeof(*keys));
+	if (!keys)
+		err(1, "nat cases");
+	for (*count = 0; *count < all && !bpf_map_get_next_key(fd, last, &keys[*count]); ++*count)
+		last = &keys[*count];
+	return keys;
+}
+
+static void entries_age(int fd, const struct nat_world *world, uint32_t ticks, bool flows)
+{
+	int count;
+	union key *keys = entries_keys(fd, world, &count);
 	union {
 		struct lb_nat_flow flow;
 		struct lb_nat_return back;
 	} value;
 
-	for (; !bpf_map_get_next_key(fd, last, &key); last = &key) {
-		if (bpf_map_lookup_elem(fd, &key, &value))
+	for (int i = 0; i < count; i++) {
+		if (bpf_map_lookup_elem(fd, &keys[i], &value))
 			err(1, "nat cases: reading an entry");
 		if (flows)
 			value.flow.seen -= ticks;
 		else
 			value.back.seen -= ticks;
-		if (bpf_map_update_elem(fd, &key, &value, BPF_EXIST))
+		if (bpf_map_update_elem(fd, &keys[i], &value, BPF_EXIST))
 			err(1, "nat cases: writing an entry");
 	}
+	free(keys);
 }
 
 /* What is counted is what is there. */
@@ -406,8 +423,8 @@ static bool step_run(const struct nat_world *world, const struct nat_step *step)
 		return step_sweep(world, step) & check_usage(world);
 	case NAT_STEP_AGE:
 		for (int six = 0; six < 2; six++) {
-			entries_age(world->flows[six], (uint32_t)step->n, true);
-			entries_age(world->returns[six], (uint32_t)step->n, false);
+			entries_age(world->flows[six], world, (uint32_t)step->n, true);
+			entries_age(world->returns[six], world, (uint32_t)step->n, false);
 		}
 		return true;
 	case NAT_STEP_DOWN:
