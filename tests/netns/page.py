@@ -62,7 +62,7 @@ def line(place, fields):
     elif section == "services":
         fields["service"] = fields.pop("name")
         fields["packets"] = fields["packets"].replace(",", "")
-    elif section == "verdicts" and fields["verdict"].startswith("drop_"):
+    elif section == "verdicts" and fields["verdict"].startswith(("drop_", "refused_")):
         fields["packets"] = fields["packets"].replace(",", "")
     else:
         return None
