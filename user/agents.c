@@ -355,10 +355,12 @@ bool agents_all_heard(struct agents *agents)
 	for (; agents->heard_count < agents->count; agents->heard_count++) {
 		const struct agent *agent = agents->items[agents->heard_count];
 
+		/* Without it the backend is not in the first table, and its flows are moved. */
+		if (!agent->heard_hop)
+			return false;
 		if (agent->target.tunnel && !agent->tunnel.mark)
 			continue;
-		if (!agent->heard_hop || (agent->prober && !agent->heard_check) ||
-		    (agent->asker && !agent->heard_agent))
+		if ((agent->prober && !agent->heard_check) || (agent->asker && !agent->heard_agent))
 			return false;
 	}
 	return true;
