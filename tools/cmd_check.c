@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* cmd_check: `lbctl check now`. See lbctl.h. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "lbctl.h"
-
-enum { POLL_US = 20 * 1000 };
 
 static void print_check(const json_t *check)
 {
@@ -23,7 +20,7 @@ static void print_check(const json_t *check)
 /* lbd gives the check up at its timeout, so that this has an end. */
 int ctl_check_now(struct ctl *ctl, struct fault *fault)
 {
-	struct ctl_request request = {.method = "POST"};
+	struct ctl_request request = {};
 	struct ctl_target target;
 	json_t *reply;
 	int error = 0;
@@ -32,15 +29,8 @@ int ctl_check_now(struct ctl *ctl, struct fault *fault)
 		return -1;
 	ctl_target_path(&target, &request);
 	request.path[4] = "check";
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_finished(ctl, &request, &reply, fault) != 0)
 		return -1;
-	request.method = "GET";
-	while (json_is_true(json_object_get(reply, "running"))) {
-		json_decref(reply);
-		usleep(POLL_US);
-		if (ctl_ask(ctl, &request, &reply, fault) != 0)
-			return -1;
-	}
 	if (!ctl_print_json(ctl, reply))
 		print_check(reply);
 	if (!json_is_true(json_object_get(reply, "good")))

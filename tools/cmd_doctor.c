@@ -2,11 +2,10 @@
 /* cmd_doctor: `lbctl doctor`. See lbctl.h. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lbctl.h"
 
-enum { POLL_US = 50 * 1000, SEVERITY_WIDTH = 8 };
+enum { SEVERITY_WIDTH = 8 };
 
 static const char *const severities[] = {"error", "warning", "note"};
 enum { SEVERITY_COUNT = sizeof(severities) / sizeof(severities[0]) };
@@ -68,19 +67,12 @@ static void print_report(const struct ctl *ctl, const json_t *reply)
 /* lbd gives each check up at its timeout, so that this has an end. */
 int ctl_doctor(struct ctl *ctl, struct fault *fault)
 {
-	struct ctl_request request = {.method = "POST", .path = {"doctor"}};
+	struct ctl_request request = {.path = {"doctor"}};
 	json_t *reply;
 	size_t errors;
 
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_finished(ctl, &request, &reply, fault) != 0)
 		return -1;
-	request.method = "GET";
-	while (json_is_true(json_object_get(reply, "running"))) {
-		json_decref(reply);
-		usleep(POLL_US);
-		if (ctl_ask(ctl, &request, &reply, fault) != 0)
-			return -1;
-	}
 	if (!ctl_print_json(ctl, reply))
 		print_report(ctl, reply);
 	errors = count_of(json_object_get(reply, "findings"), "error");

@@ -99,6 +99,10 @@ enum { CTL_ETAG_SIZE = 64 };
 /* 0 with the reply, which the caller releases, or -1 with lbd's fault or the connection's own. */
 int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
 	    struct fault *fault);
+/* As ctl_ask, of what takes lbd some time: POST begins it, and GET is asked until it is no longer
+ * "running". The request's method is set here. */
+int ctl_ask_finished(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
+		     struct fault *fault);
 /* Calls `each` with every line of a reply that may have no end; 0 when it ended. */
 int ctl_stream(const struct ctl *ctl, const struct ctl_request *request,
 	       void (*each)(const struct ctl *ctl, const char *line), struct fault *fault);

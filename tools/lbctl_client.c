@@ -15,7 +15,7 @@
 
 #include "lbctl.h"
 
-enum { ANSWER_TIMEOUT_S = 30, STATUS_OK = 200, STATUS_OK_MAX = 299 };
+enum { ANSWER_TIMEOUT_S = 30, POLL_US = 20 * 1000, STATUS_OK = 200, STATUS_OK_MAX = 299 };
 
 struct text {
 	char *bytes;
@@ -302,6 +302,22 @@ int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **r
 	struct transfer transfer = {.ctl = ctl};
 
 	return ask(&transfer, request, reply, fault);
+}
+
+int ctl_ask_finished(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
+		     struct fault *fault)
+{
+	request->method = "POST";
+	if (ctl_ask(ctl, request, reply, fault) != 0)
+		return -1;
+	request->method = "GET";
+	while (json_is_true(json_object_get(*reply, "running"))) {
+		json_decref(*reply);
+		usleep(POLL_US);
+		if (ctl_ask(ctl, request, reply, fault) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 int ctl_stream(const struct ctl *ctl, const struct ctl_request *request,
