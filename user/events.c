@@ -92,6 +92,23 @@ void events_ignore(struct events *events, void *context)
 
 /* ---- reading ---- */
 
+json_t *events_last(const struct events *events, size_t count)
+{
+	uint64_t next = oldest(events);
+	json_t *list = json_array();
+
+	if (events->next - next > count)
+		next = events->next - count;
+	for (; list && next < events->next; next++) {
+		const char *line = events->lines[next % EVENTS_KEPT];
+		json_t *event = line ? json_loads(line, 0, NULL) : NULL;
+
+		if (event)
+			json_array_append_new(list, event);
+	}
+	return list;
+}
+
 void events_reader_init(const struct events *events, struct events_reader *reader, bool from_now)
 {
 	*reader = (struct events_reader){.next = from_now ? events->next : oldest(events)};

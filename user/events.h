@@ -29,6 +29,10 @@ void events_add(struct events *events, const char *kind, json_t *fields, uint64_
 bool events_listen(struct events *events, void (*there_is_more)(void *context), void *context);
 void events_ignore(struct events *events, void *context);
 
+/* The last `count`, or as many as are kept, the newest at the end: a new reference to an array;
+ * NULL if out of memory. */
+json_t *events_last(const struct events *events, size_t count);
+
 /* A place in the ring, and what is left of the line that is being read. */
 struct events_reader {
 	uint64_t next; /* number of the event to read next */

@@ -10,6 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "events.h"
+
+enum { EVENTS_TOLD = 100 };
+
 /* The assembler takes the file in as it is; paths are those of the project's directory, where make
  * runs. */
 __asm__(".section .rodata\n"
@@ -69,8 +73,10 @@ static json_t *clock_json(void)
 
 char *status_page_data(struct api_state *state, size_t *size, struct fault *fault)
 {
-	json_t *page = json_pack("{s:i, s:o, s:I}", "schema", 1, "time", clock_json(), "uptime_ms",
-				 (json_int_t)controller_uptime_ms(state->controller));
+	const struct controller *controller = state->controller;
+	json_t *page = json_pack("{s:i, s:o, s:I, s:o}", "schema", 1, "time", clock_json(),
+				 "uptime_ms", (json_int_t)controller_uptime_ms(controller),
+				 "events", events_last(controller_events(controller), EVENTS_TOLD));
 	char *text = NULL;
 	int error = 0;
 

@@ -82,6 +82,7 @@ lbctl_says()
 		tracked_flows: "\(.tracked_flows)", unsettled_slots: "\(.unsettled_slots)"}'
 	lbctl -o json drops | jq -cS '.drops[] | select(.packets > 0)
 		| {verdict, packets: "\(.packets)"}'
+	lbctl events | tail -n 100 | tr -s ' ' | jq -RcS 'split(" ") | {event: .[1], told: .[2:] | join(" ")}'
 }
 
 page_agrees()
@@ -115,8 +116,9 @@ for _ in range(3):
 @test "the page says what lbctl says" {
 	traffic
 	wait_until 2 page_agrees
-	# 4 backends, 2 services, 2 pools, 1 verdict
-	[[ $(wc -l <"$LAB/page.said") == 9 ]]
+	# 4 backends, 2 services, 2 pools, 1 verdict, and what lbd told since its start
+	[[ $(grep -vc '"told"' "$LAB/page.said") == 9 ]]
+	grep -q '"event":"health","told":"web/web2 unknown -> up' "$LAB/page.said"
 	picture light --window-size=1280,1500
 }
 
@@ -132,8 +134,9 @@ for _ in range(3):
 	wait_until 2 page_agrees
 	[[ $(jq -r 'select(.pool == "web" and .name == "web1") | "\(.health) \(.slots)"' "$LAB/page.said") == \
 		"down 0 of 0" ]]
+	grep -q '"event":"health","told":"web/web1 up -> down' "$LAB/page.said"
 	picture dark --window-size=1280,1500 --blink-settings=preferredColorScheme=0
-	picture phone --window-size=390,1800
+	picture phone --window-size=390,4200
 }
 
 @test "other methods and paths are refused" {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What the status page shows, from the DOM a browser dumped: a line of JSON for each backend, service,
-pool and verdict."""
+pool, verdict and event."""
 import html.parser
 import json
 import sys
@@ -64,6 +64,8 @@ def line(place, fields):
         fields["packets"] = fields["packets"].replace(",", "")
     elif section == "verdicts" and fields["verdict"].startswith(("drop_", "refused_")):
         fields["packets"] = fields["packets"].replace(",", "")
+    elif section == "events":
+        fields["told"] = fields["told"].replace("→", "->")
     else:
         return None
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
