@@ -27,6 +27,7 @@ enum {
 	READERS_MAX = 32,
 	READS_AT_ONCE = 20,
 	READ_INTERVAL_MS = 50,
+	READ_COST_MS = 5,    /* each of them: so that they get a tenth of the thread */
 	IDLE_TIMEOUT_S = 15, /* of a connection that says nothing */
 	STATUS_TOO_LARGE = 413,
 	STATUS_TOO_MANY = 429,
@@ -190,7 +191,8 @@ static enum MHD_Result send_too_many(struct MHD_Connection *connection)
 	struct fault fault;
 
 	fault_set(&fault, FAULT_FAILED, "request: answering it: there are too many");
-	fault_hint(&fault, "this socket answers %d in a second", 1000 / READ_INTERVAL_MS);
+	fault_hint(&fault, "this socket answers %d in a second, or less that takes longer",
+		   1000 / READ_INTERVAL_MS);
 	return send_fault(connection, &fault, STATUS_TOO_MANY);
 }
 
@@ -251,26 +253,41 @@ static enum MHD_Result collect(struct exchange *exchange, const char *data, size
 	return MHD_YES;
 }
 
-static uint64_t now_ms(void)
+static uint64_t clock_ms(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The processor's time so far. */
+static uint64_t worked_ms(void)
+{
+	return clock_ms(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* What an answer that takes long leaves to others: it counts as several. */
+static void charge(struct api *api, uint64_t began_ms)
+{
+	if (api->read_only)
+		api->reads.tokens_used += (uint32_t)((worked_ms() - began_ms) / READ_COST_MS);
 }
 
 static bool may_read(struct api *api)
 {
 	uint32_t suppressed;
 
-	return !api->read_only || log_allowed(&api->reads, now_ms(), &suppressed);
+	return !api->read_only || log_allowed(&api->reads, clock_ms(CLOCK_MONOTONIC), &suppressed);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
 				  const char *path, const char *method, const char *version,
 				  const char *data, size_t *size, void **request)
 {
+	enum MHD_Result result;
 	struct fault fault;
+	uint64_t began_ms;
 
 	(void)version;
 	if (!*request)
@@ -279,8 +296,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return collect(*request, data, size);
 	if (!may_read(context))
 		return send_too_many(connection);
-	if (is_utf8(path))
-		return answer(context, connection, path, method, *request);
+	if (is_utf8(path)) {
+		began_ms = worked_ms();
+		result = answer(context, connection, path, method, *request);
+		charge(context, began_ms);
+		return result;
+	}
 	fault_set(&fault, FAULT_USAGE, "request: reading its path: it is no UTF-8");
 	return send_fault(connection, &fault, MHD_HTTP_BAD_REQUEST);
 }
