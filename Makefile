@@ -156,6 +156,12 @@ $(BUILD)/tests/many: $(BUILD)/obj/tests/netns/many.o
 	$(SAY) LINK $@
 	$(LINK)
 
+# A pool's table, slot by slot (tests/netns/what_if.bats).
+$(BUILD)/tests/table: $(BUILD)/obj/tests/netns/table.o $(BUILD)/liblimpet.a
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
 # ---- lbd killed between two writes (tests/netns/crash.bats) ----
 
 CRASH = $(BUILD)/tests/kill_at.so $(BUILD)/tests/agree

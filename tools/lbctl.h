@@ -194,6 +194,7 @@ int ctl_flow_list(struct ctl *ctl, struct fault *fault);
 int ctl_client_list(struct ctl *ctl, struct fault *fault);
 int ctl_client_forget(struct ctl *ctl, struct fault *fault);
 int ctl_flow_lookup(struct ctl *ctl, struct fault *fault);
+int ctl_what_if(struct ctl *ctl, struct fault *fault);
 int ctl_check_now(struct ctl *ctl, struct fault *fault);
 int ctl_doctor(struct ctl *ctl, struct fault *fault);
 int ctl_node_show(struct ctl *ctl, struct fault *fault);

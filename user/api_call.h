@@ -36,6 +36,7 @@ int api_get_backends(struct call *call);
 int api_get_backend(struct call *call);
 int api_get_drops(struct call *call);
 int api_get_lookup(struct call *call);
+int api_get_what_if(struct call *call);
 int api_get_config(struct call *call);
 int api_put_config(struct call *call);
 int api_get_events(struct call *call);

@@ -19,8 +19,7 @@
 #include "drain.h"
 #include "model_json.h"
 
-/* RFC 3339 in UTC; null for "never". */
-static json_t *json_time(uint64_t ms)
+json_t *api_json_time(uint64_t ms)
 {
 	time_t seconds = (time_t)(ms / 1000);
 	struct tm tm;
@@ -31,6 +30,13 @@ static json_t *json_time(uint64_t ms)
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(out, sizeof(out), "%s.%03uZ", text, (unsigned)(ms % 1000));
 	return json_string(out);
+}
+
+/* A string: most readers of JSON keep no more than 53 bits of a number. */
+const char *api_digest_format(uint64_t digest, char out[API_DIGEST_SIZE])
+{
+	snprintf(out, API_DIGEST_SIZE, "%016" PRIx64, digest);
+	return out;
 }
 
 const char *api_decided_by_name(uint32_t decided_by)
@@ -122,9 +128,10 @@ static json_t *drain_json(const struct pool *pool, const struct backend *backend
 				  "clients", (json_int_t)backend->drain_moved_clients);
 	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:b}", "mode",
 			 drain_mode_name(backend_drain_mode(pool, backend)), "began",
-			 json_time(backend->drain_began_ms), "deadline",
-			 json_time(backend->drain_until_ms), "deadline_passed", backend->drain_over,
-			 "moved", moved, "done", drain_done(pool, backend, pool->swept_ms));
+			 api_json_time(backend->drain_began_ms), "deadline",
+			 api_json_time(backend->drain_until_ms), "deadline_passed",
+			 backend->drain_over, "moved", moved, "done",
+			 drain_done(pool, backend, pool->swept_ms));
 }
 
 /* The slots that the backend's weight entitles it to, to the nearest one. */
@@ -165,15 +172,15 @@ json_t *api_json_backend(const struct model *model, const struct pool *pool,
 		(json_int_t)backend->weight, "effective_weight",
 		(json_int_t)backend_effective_weight(pool, backend), "backup", backend->backup,
 		"admin", admin_name(backend->admin), "health", health_name(backend->health),
-		"reason", backend->reason, "since", json_time(backend->since_ms), "last_check",
-		json_time(backend->checked_ms), "slots", (json_int_t)backend->slots, "fair_slots",
-		fair_slots(pool, backend), "packets", (json_int_t)counter->packets, "bytes",
-		(json_int_t)counter->bytes, "new_flows",
+		"reason", backend->reason, "since", api_json_time(backend->since_ms), "last_check",
+		api_json_time(backend->checked_ms), "slots", (json_int_t)backend->slots,
+		"fair_slots", fair_slots(pool, backend), "packets", (json_int_t)counter->packets,
+		"bytes", (json_int_t)counter->bytes, "new_flows",
 		new_flows(api_new_flows_counted(model, pool), counter), "left", left_json(backend),
 		"drain", drain_json(pool, backend), "next_hop", next_hop_json(&backend->hop), "why",
-		backend_why(pool, backend, why), "held_until", json_time(backend->held_until_ms),
-		"short_lives", (json_int_t)backend->short_lives, "agent",
-		agent_json(pool, backend));
+		backend_why(pool, backend, why), "held_until",
+		api_json_time(backend->held_until_ms), "short_lives",
+		(json_int_t)backend->short_lives, "agent", agent_json(pool, backend));
 }
 
 json_t *api_json_check_target(const struct model *model, const struct pool *pool,
@@ -229,20 +236,18 @@ static json_t *pool_services(const struct model *model, const struct pool *pool)
 
 json_t *api_json_pool(const struct model *model, const struct pool *pool)
 {
-	char digest[17];
+	char digest[API_DIGEST_SIZE];
 
-	/* A string: most readers of JSON keep no more than 53 bits of a number. */
-	snprintf(digest, sizeof(digest), "%016" PRIx64, pool->table_digest);
 	return json_pack(
 		"{s:s, s:b, s:I, s:o, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:s}",
 		"name", pool->name, "snat", pool->snat, "nat_flows", (json_int_t)pool->nat_flows,
 		"affinity", model_json_affinity(pool), "forward", forward_name(pool->forward),
 		"track", model_json_track(pool->track), "table_size", (json_int_t)pool->table_size,
-		"table_digest", digest, "unsettled_slots", (json_int_t)pool->unsettled_slots,
-		"tracked_flows", (json_int_t)pool->tracked_flows, "clients",
-		(json_int_t)pool->clients, "services", pool_services(model, pool), "backends_up",
-		count_up(pool), "backend_count", (json_int_t)pool->backend_count, "mode",
-		pool_mode_name(pool->mode));
+		"table_digest", api_digest_format(pool->table_digest, digest), "unsettled_slots",
+		(json_int_t)pool->unsettled_slots, "tracked_flows", (json_int_t)pool->tracked_flows,
+		"clients", (json_int_t)pool->clients, "services", pool_services(model, pool),
+		"backends_up", count_up(pool), "backend_count", (json_int_t)pool->backend_count,
+		"mode", pool_mode_name(pool->mode));
 }
 
 /* ---- verdicts ---- */

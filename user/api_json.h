@@ -12,9 +12,14 @@
 #include "fault.h"
 #include "model.h"
 
-enum { API_SCHEMA = 1 };
+enum { API_SCHEMA = 1, API_DIGEST_SIZE = 17 };
 
 /* Each returns a new reference, or NULL if out of memory. */
+
+/* RFC 3339 in UTC, of CLOCK_REALTIME; null for 0, "never". */
+json_t *api_json_time(uint64_t ms);
+/* A digest as it is shown. Returns `out`. */
+const char *api_digest_format(uint64_t digest, char out[API_DIGEST_SIZE]);
 
 /* What its check asks, and by which way; null: it has none. */
 json_t *api_json_check_target(const struct model *model, const struct pool *pool,

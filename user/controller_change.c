@@ -13,6 +13,7 @@
 #include "impact.h"
 #include "plan.h"
 #include "stats.h"
+#include "suppose.h"
 
 /* ---- models ---- */
 
@@ -117,9 +118,11 @@ static json_t *impact_backends(const struct impact *impact)
 	for (size_t i = 0; i < impact->backend_count; i++) {
 		const struct impact_backend *backend = &impact->backends[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", backend->name,
-						      "slots_before", (json_int_t)backend->before,
-						      "slots", (json_int_t)backend->after));
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I}", "name",
+					(backend->before ? backend->before : backend->after)->name,
+					"slots_before", (json_int_t)backend->now.owned, "slots",
+					(json_int_t)backend->then.owned));
 	}
 	return list;
 }
@@ -134,8 +137,8 @@ static json_t *impact_json(const struct pool *pool, const struct impact *impact)
 		snprintf(detail, sizeof(detail), "a new one of %u slots", impact->table_size);
 	else if (impact->lost)
 		snprintf(detail, sizeof(detail),
-			 "%u of %u slots (%.1f%%) get another owner, %u of them (%.1f%%) with all "
-			 "their flows",
+			 "%u of %u slots (%.1f%%) get another owner, established flows of %u "
+			 "(%.1f%%) move, too",
 			 impact->moved, impact->table_size, impact->moved * percent, impact->lost,
 			 impact->lost * percent);
 	else
@@ -161,13 +164,15 @@ void controller_report_tables(const struct controller *controller, struct model 
 	for (size_t i = 0; i < model->pool_count; i++) {
 		const struct pool *old =
 			model_pool_find(controller->running, model->pools[i]->name);
+		struct impact_table held;
 		struct impact impact;
 
 		if (!old)
 			continue;
+		held = suppose_table(controller->dp, old);
 		impact_expect(model->pools[i]);
-		if (impact_pool(&impact, seed, old, model->pools[i]) == 0 &&
-		    (impact.moved || impact.resized))
+		if (impact_pool(&impact, seed, old, model->pools[i], &held) == 0 &&
+		    (impact.moved || impact.lost || impact.resized))
 			json_array_append_new(report, impact_json(model->pools[i], &impact));
 		impact_destroy(&impact);
 	}

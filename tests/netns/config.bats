@@ -213,7 +213,7 @@ takes_slots() { (($(backend_field "$1" slots) > 0)); }
 	after_dry_run backend drain web/web2
 	after_dry_run backend ready web/web2
 	run -0 lbctl backend maint web/web2 -n
-	[[ $output == *"with all their flows"* ]]
+	[[ $output == *"established flows of "*" move, too"* ]]
 	after_dry_run backend maint web/web2
 	after_dry_run backend ready web/web2
 	after_dry_run backend del web/web1

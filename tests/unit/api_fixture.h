@@ -353,6 +353,19 @@ struct lb_pool *dataplane_pools(struct dataplane *dp)
 	return pools;
 }
 
+/* The pools have no table: what is said of slots is worked out from the model. */
+uint32_t *dataplane_slots(struct dataplane *dp)
+{
+	(void)dp;
+	return NULL;
+}
+
+struct lb_times *dataplane_slot_times(struct dataplane *dp)
+{
+	(void)dp;
+	return NULL;
+}
+
 uint32_t dataplane_tick(void)
 {
 	return NOW;

@@ -145,6 +145,26 @@ static const struct api_case {
 	 "{\"drops\": [{\"verdict\": \"forwarded\", \"packets\": 48, \"action\": \"forward\"}, {},"
 	 " {\"action\": \"pass\", \"packets\": 9}, \"...\"]}",
 	 NULL},
+	{"GET", "/v1/what-if?change=kill&backend=web/web1", NULL, 200,
+	 "{\"change\": \"kill\", \"pool\": \"web\", \"backend\": \"web1\", \"slots_moved\": 65537,"
+	 " \"slots_lost\": 65537, \"new_flows_percent\": 100.0, \"table_size\": 65537,"
+	 " \"table_digest\": {\"now\": \"00000000000000ab\"}, \"backends\": [{\"name\": \"web1\","
+	 " \"now\": {\"slots\": 65537, \"share_percent\": 100.0, \"effective_weight\": 3},"
+	 " \"then\": {\"slots\": 0, \"effective_weight\": 0}}, {}, {}], \"counted\": null}",
+	 NULL},
+	{"GET", "/v1/what-if?change=add&backend=web/web4&weight=3", NULL, 200,
+	 "{\"slots_lost\": 0, \"all_flows_percent\": 0.0, \"backends\": [{}, {}, {},"
+	 " {\"name\": \"web4\", \"now\": null, \"then\": {\"effective_weight\": 3}}]}",
+	 NULL},
+	{"GET", "/v1/what-if?change=drain&backend=web/web1&mode=clients", NULL, 200,
+	 "{\"slots_lost\": 0, \"drain_mode\": \"clients\", \"drain_deadline\": \"5m\"}", NULL},
+	{"GET", "/v1/what-if?change=drink&backend=web/web1", NULL, 400,
+	 "{\"error\": {\"message\": \"\\\"drink\\\"\", \"hint\": \"drain\"}}", NULL},
+	{"GET", "/v1/what-if?change=weight&backend=web/web1", NULL, 400,
+	 "{\"error\": {\"message\": \"weight\"}}", NULL},
+	{"GET", "/v1/what-if?change=kill&backend=web/web7", NULL, 404,
+	 "{\"error\": {\"message\": \"backend web/web7\"}}", NULL},
+	{"POST", "/v1/what-if?change=kill&backend=web/web1", "{}", 405, "{\"error\": {}}", NULL},
 	{"GET", "/v1/config", NULL, 200,
 	 "{\"version\": 1, \"pools\": [{\"name\": \"dns\"}, {\"name\": \"web\", \"check\":"
 	 " {\"type\": \"tcp\", \"interval\": \"2s\"}, \"idle_timeout\": {\"tcp\": \"2h10m\"},"

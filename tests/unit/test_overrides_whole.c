@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "../../user/config.h"
-#include "../../user/impact.h"
 #include "../../user/model_json.h"
 #include "../../user/overrides.h"
 
@@ -375,55 +374,6 @@ static void test_many(void **state)
 
 /* ---- what it does to a table ---- */
 
-static void everyone_up(struct model *model)
-{
-	for (size_t i = 0; i < model->pools[0]->backend_count; i++) {
-		model->pools[0]->backends[i]->hop.resolved = true;
-		model->pools[0]->backends[i]->index = (uint32_t)i + 1;
-	}
-}
-
-static void test_impact(void **state)
-{
-	static const uint8_t seed[LB_SEED_SIZE] = {7};
-	struct model *one = parse(POOL_OF("table_size: 1009,", A));
-	struct model *two = parse(POOL_OF("table_size: 1009,", A "," B));
-	struct impact impact;
-
-	(void)state;
-	everyone_up(one);
-	two->pools[0]->backends[0]->hop.resolved = true;
-	two->pools[0]->backends[0]->index = 1;
-	impact_expect(two->pools[0]);
-	/* One more: it gets half, and nobody's flows move. */
-	assert_int_equal(impact_pool(&impact, seed, one->pools[0], two->pools[0]), 0);
-	assert_int_equal(impact.backend_count, 2);
-	assert_string_equal(impact.backends[1].name, "b");
-	assert_int_equal(impact.backends[0].before, 1009);
-	assert_int_equal(impact.backends[1].before, 0);
-	assert_in_range(impact.backends[1].after, 504, 505);
-	assert_int_equal(impact.moved, impact.backends[1].after);
-	assert_int_equal(impact.lost, 0);
-	impact_destroy(&impact);
-	/* One less: what it had goes, flows and all. */
-	everyone_up(two);
-	assert_int_equal(impact_pool(&impact, seed, two->pools[0], one->pools[0]), 0);
-	assert_in_range(impact.backends[1].before, 504, 505);
-	assert_int_equal(impact.moved, impact.backends[1].before);
-	assert_int_equal(impact.lost, impact.moved);
-	impact_destroy(&impact);
-	/* Drained: new flows alone. */
-	model_free(one);
-	one = model_copy(two);
-	one->pools[0]->backends[1]->admin = ADMIN_DRAIN;
-	assert_int_equal(impact_pool(&impact, seed, two->pools[0], one->pools[0]), 0);
-	assert_in_range(impact.moved, 504, 505);
-	assert_int_equal(impact.lost, 0);
-	impact_destroy(&impact);
-	model_free(one);
-	model_free(two);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,7 +382,6 @@ int main(void)
 		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_programs_only_from_the_file),
-		cmocka_unit_test(test_impact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * suppose: see suppose.h. Makes a copy of the running model, does to it what is supposed, and has
+ * impact compare. Reads the table in force from the data plane; writes nothing there.
+ */
+#include "suppose.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "find.h"
+
+static const char *const words[SUPPOSE_COUNT] = {
+	[SUPPOSE_KILL] = "kill",     [SUPPOSE_ADD] = "add",     [SUPPOSE_DEL] = "del",
+	[SUPPOSE_DRAIN] = "drain",   [SUPPOSE_MAINT] = "maint", [SUPPOSE_READY] = "ready",
+	[SUPPOSE_WEIGHT] = "weight",
+};
+
+const char *suppose_name(enum suppose_what what)
+{
+	return words[what];
+}
+
+int suppose_parse(const char *word)
+{
+	for (int i = 0; i < SUPPOSE_COUNT; i++)
+		if (!strcmp(word, words[i]))
+			return i;
+	return -1;
+}
+
+struct impact_table suppose_table(struct dataplane *dp, const struct pool *pool)
+{
+	const struct lb_pool *entry = &dataplane_pools(dp)[pool->index];
+	uint64_t table = entry->table;
+
+	if (!pool->index || !LB_TABLE_SIZE(table))
+		return (struct impact_table){.now = dataplane_tick()};
+	return (struct impact_table){.words = dataplane_slots(dp) + LB_TABLE_BASE(table),
+				     .times = dataplane_slot_times(dp) + entry->times_base,
+				     .size = LB_TABLE_SIZE(table),
+				     .now = dataplane_tick()};
+}
+
+/* ---- what is supposed ---- */
+
+/* Its address does not matter to the table: that it can be reached, and answers, is supposed. */
+static int add(struct pool *pool, const struct supposition *supposition, struct fault *fault)
+{
+	struct backend *backend = pool_backend_add(pool, supposition->backend);
+
+	if (backend) {
+		backend->weight = supposition->weight;
+		backend->health = HEALTH_UP;
+		backend->hop.resolved = true;
+		return 0;
+	}
+	return fault_set(fault,
+			 errno == EEXIST   ? FAULT_CONFLICT
+			 : errno == EINVAL ? FAULT_USAGE
+					   : FAULT_FAILED,
+			 "backend %s/%s: supposing that it is added: %s", supposition->pool,
+			 supposition->backend,
+			 errno == EEXIST   ? "it exists already"
+			 : errno == EINVAL ? "no backend can have this name"
+					   : strerror(errno));
+}
+
+static void kill(const struct pool *pool, struct backend *backend)
+{
+	if (pool_checks(pool))
+		backend->health = HEALTH_DOWN;
+	else
+		backend->hop.resolved = false;
+}
+
+static void drain(struct backend *backend, enum drain_mode mode)
+{
+	backend->admin = ADMIN_DRAIN;
+	backend->drain_over = false;
+	if (mode != DRAIN_AS_POOL)
+		backend->drain_mode = mode;
+}
+
+static int happen(struct pool *pool, const struct supposition *supposition, struct fault *fault)
+{
+	struct backend *backend;
+
+	if (supposition->what == SUPPOSE_ADD)
+		return add(pool, supposition, fault);
+	backend = find_backend(pool, supposition->backend, "supposing", fault);
+	if (!backend)
+		return -1;
+	if (supposition->what == SUPPOSE_KILL)
+		kill(pool, backend);
+	else if (supposition->what == SUPPOSE_DEL)
+		pool_backend_del(pool, supposition->backend);
+	else if (supposition->what == SUPPOSE_DRAIN)
+		drain(backend, supposition->drain_mode);
+	else if (supposition->what == SUPPOSE_WEIGHT)
+		backend->weight = supposition->weight;
+	else
+		backend->admin = supposition->what == SUPPOSE_MAINT ? ADMIN_MAINT : ADMIN_READY;
+	return 0;
+}
+
+int suppose(struct supposed *supposed, struct dataplane *dp, const struct model *running,
+	    const struct supposition *supposition, struct fault *fault)
+{
+	struct impact_table held;
+	struct pool *pool;
+	int rc;
+
+	*supposed = (struct supposed){
+		.from = find_pool(running, supposition->pool, "supposing", fault)};
+	if (!supposed->from)
+		return -1;
+	supposed->model = model_copy(running);
+	if (!supposed->model)
+		return fault_set(fault, FAULT_FAILED, "pool %s: supposing: %s", supposition->pool,
+				 strerror(errno));
+	pool = model_pool_find(supposed->model, supposition->pool);
+	supposed->to = pool;
+	if (happen(pool, supposition, fault) != 0)
+		return -1;
+	pool->mode = pool_mode_now(pool);
+	held = suppose_table(dp, supposed->from);
+	rc = impact_pool(&supposed->impact, dataplane_settings(dp)->hash_seed, supposed->from, pool,
+			 &held);
+	return rc ? fault_set(fault, FAULT_FAILED, "pool %s: supposing: building its table: %s",
+			      supposition->pool, strerror(-rc))
+		  : 0;
+}
+
+void suppose_destroy(struct supposed *supposed)
+{
+	impact_destroy(&supposed->impact);
+	model_free(supposed->model);
+	*supposed = (struct supposed){0};
+}
