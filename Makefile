@@ -12,6 +12,8 @@
 #   make fuzz-parse, fuzz-config, fuzz-api  libFuzzer: SECONDS=N
 #   make churn      flows, clients and floods while everything changes (root)
 #   make install    PREFIX, DESTDIR
+#   make deb        Debian packages into build/deb (installs what building them needs)
+#   make test-deb   installs, boots, upgrades and removes those in a clean Debian (root)
 
 BUILD  ?= build
 # One name for one directory: objects made under the other would not be known to depend on headers.
@@ -19,22 +21,29 @@ override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 CC     := gcc
 CLANG  ?= clang
 PREFIX ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Werror
 PACKAGES := libbpf libxdp libcap yaml-0.1 jansson libmicrohttpd libcurl libsystemd libmnl
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
-ALL_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CFLAGS) -I$(BUILD) -D_GNU_SOURCE $(PKG_CFLAGS)
+ALL_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -I$(BUILD) -D_GNU_SOURCE $(PKG_CFLAGS)
 # V=1 shows the commands.
 Q         := $(if $(V),,@)
 SAY        = @printf '  %-6s %s\n'
 LINK       = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -Wl,--as-needed $(PKG_LIBS)
 
 MULTIARCH  = $(shell $(CC) -print-multiarch)
-BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wshadow -Werror -I/usr/include/$(MULTIARCH)
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wshadow -Werror -I/usr/include/$(MULTIARCH) \
+	-ffile-prefix-map=$(CURDIR)=.
 
-USER_OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
+# What is not in the library: main, and what each program says of its own build.
+USER_SRC  = $(filter-out user/main.c user/build_info.c,$(wildcard user/*.c))
+USER_OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(USER_SRC))
+BUILD_INFO = $(BUILD)/obj/user/build_info.o
 LBCTL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbctl*.c tools/cmd_*.c))
 LBLOAD_OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbload*.c tools/loader.c))
 LBDECAP_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbdecap*.c tools/loader.c))
@@ -42,7 +51,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-vm transfers check bench bench-control fuzz churn churn-programs install clean deps
+.PHONY: all demo deb test test-deb test-vm transfers check bench bench-control fuzz churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -86,6 +95,23 @@ $(BUILD)/liblimpet.a: $(USER_OBJ)
 	$(SAY) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# What only make knows of a build, for --version. The file is touched only when that has changed.
+REVISION ?= $(if $(wildcard .git),$(shell git describe --always --dirty 2>/dev/null))
+pkg_version = $(shell pkg-config --modversion $(1) 2>/dev/null)
+define BUILD_FACTS
+#define BUILD_REVISION "$(REVISION)"
+#define BUILD_BPF_COMPILER "clang $(shell $(CLANG) -dumpversion)"
+#define BUILD_LIBBPF "$(call pkg_version,libbpf)"
+#define BUILD_LIBXDP "$(call pkg_version,libxdp)"
+endef
+$(BUILD)/build_facts.h: export BUILD_FACTS := $(BUILD_FACTS)
+$(BUILD)/build_facts.h: always | $(BUILD)/.exists
+	$(Q)echo "$$BUILD_FACTS" | cmp -s - $@ || echo "$$BUILD_FACTS" >$@
+always: ;
+.PHONY: always
+$(BUILD_INFO) $(BUILD)/asan/user/build_info.o: $(BUILD)/build_facts.h
+
+$(PROGRAMS): $(BUILD_INFO)
 $(BUILD)/lbd: $(BUILD)/obj/user/main.o $(BUILD)/liblimpet.a
 	$(SAY) LINK $@
 	$(LINK)
@@ -102,7 +128,7 @@ $(BUILD)/lbdecap: $(LBDECAP_OBJ) $(BUILD)/liblimpet.a
 # ---- unit tests, under ASan and UBSan ----
 
 SANITIZE  = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-ASAN_OBJ  = $(patsubst %.c,$(BUILD)/asan/%.o,$(filter-out user/main.c,$(wildcard user/*.c)))
+ASAN_OBJ  = $(patsubst %.c,$(BUILD)/asan/%.o,$(USER_SRC))
 UNIT      = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 
 $(BUILD)/asan/%.o: %.c | $(BUILD)/.exists
@@ -126,7 +152,7 @@ unit: $(UNIT)
 .PHONY: unit
 
 # lbd itself, for tests/netns/leaks.bats.
-$(BUILD)/asan/lbd: $(BUILD)/asan/user/main.o $(BUILD)/asan/liblimpet.a
+$(BUILD)/asan/lbd: $(BUILD)/asan/user/main.o $(BUILD)/asan/user/build_info.o $(BUILD)/asan/liblimpet.a
 	$(SAY) LINK $@
 	$(LINK) $(SANITIZE)
 
@@ -304,6 +330,14 @@ check: deps
 test: deps
 	$(Q)tests/run all
 
+deb:
+	$(Q)tools/install-deps deb
+	$(Q)tools/deb
+
+test-deb: deps
+	$(Q)tools/install-deps deb
+	$(Q)tests/run deb
+
 test-vm: deps
 	$(Q)tools/install-deps vm
 	$(Q)tests/run vm
@@ -347,13 +381,13 @@ install: all
 	install -m 644 $(wildcard tools/monitoring/*) $(DESTDIR)$(PREFIX)/share/limpet
 	for program in $(notdir $(PROGRAMS)); do install -D -m 644 tools/completions/limpet.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program || exit; done
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
-	for unit in lbd.service lbload@.service; do sed 's|@SBIN@|$(PREFIX)/sbin|' tools/systemd/$$unit \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; done
+	install -d $(DESTDIR)$(UNITDIR) $(addprefix $(DESTDIR)$(PREFIX)/lib/,sysusers.d tmpfiles.d)
+	for unit in lbd.service lbload@.service; do sed 's|@SBIN@|$(PREFIX)/sbin|g' tools/systemd/$$unit \
+		>$(DESTDIR)$(UNITDIR)/$$unit || exit; done
 	install -m 644 tools/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/lbd.conf
 	install -m 644 tools/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/lbd.conf
 
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -name '*.d' -print 2>/dev/null)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../user/version.h"
+#include "../user/build_info.h"
 
 const struct ctl_command ctl_commands[] = {
 	{.object = "status",
@@ -309,7 +309,7 @@ int main(int argc, char **argv)
 	if (error)
 		return ctl_report(&ctl, &fault);
 	if (ctl.version)
-		printf("lbctl %s\n", LIMPET_VERSION);
+		build_info_print("lbctl");
 	else if (ctl.help)
 		ctl_help(&ctl);
 	else

@@ -32,10 +32,14 @@ int main(int argc, char **argv)
 				"                            /etc/lbd/lbd.yaml if it exists\n"
 				"  -p, --pin-dir DIR         of the instance (LBD_PIN_DIR, "
 				"/sys/fs/bpf/lbd)\n"
+				"  --keep                    attach: where this instance is "
+				"attached, leave\n"
+				"                            it as it is\n"
 				"  --force                   clean: though an interface of another "
 				"network\n"
 				"                            namespace may use them\n",
-		.options = LOADER_OPTION_CONFIG | LOADER_OPTION_FORCE | LOADER_OPTION_PIN_DIR,
+		.options = LOADER_OPTION_CONFIG | LOADER_OPTION_FORCE | LOADER_OPTION_KEEP |
+			   LOADER_OPTION_PIN_DIR,
 		.commands = commands,
 		.command_count = sizeof(commands) / sizeof(commands[0]),
 	};

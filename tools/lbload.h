@@ -16,6 +16,10 @@ int lbload_clean(struct loader *loader, struct fault *fault);
 /* The directory given, or the default. */
 const char *lbload_pin_dir(const struct loader *loader);
 
+/* Sizes and seed from the configuration's `global`; its defaults where there is no file, unless one
+ * was named. 0, or -1 with `fault`, and each error of the file printed. lbload_settings.c. */
+int lbload_settings(const struct loader *loader, struct lb_settings *settings, struct fault *fault);
+
 enum { LBLOAD_ATTACHMENTS_MAX = 64 };
 
 enum lbload_where {

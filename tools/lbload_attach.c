@@ -11,60 +11,7 @@
 #include <unistd.h>
 
 #include "../user/attach.h"
-#include "../user/config.h"
 #include "lbload.h"
-
-#define DEFAULT_CONFIG "/etc/lbd/lbd.yaml"
-
-/* ---- the configuration's part ---- */
-
-static int config_fault(const struct loader *loader, const char *path, const char *text,
-			const struct config_errors *errors, struct fault *fault)
-{
-	unsigned line = errors->count ? errors->items[0].line : 0;
-	char *shown = line ? config_errors_format(errors, path, text, false) : NULL;
-
-	if (shown && loader->output != LOADER_JSON)
-		fputs(shown, stderr);
-	free(shown);
-	if (!line)
-		return fault_set(fault, FAULT_USAGE, "%s: %s", path,
-				 errors->count ? errors->items[0].what : "it cannot be read");
-	return fault_set(fault, FAULT_USAGE, "%s:%u:%u: %s (%zu in all)", path, line,
-			 errors->items[0].column, errors->items[0].what, errors->count);
-}
-
-/* Sizes and seed from the file's `global`; its defaults where there is no file. */
-static int settings_read(const struct loader *loader, struct lb_settings *settings,
-			 struct fault *fault)
-{
-	const char *path = loader->config_given ? loader->config : DEFAULT_CONFIG;
-	struct config_errors errors = {};
-	struct model *model;
-	char *text = NULL;
-	int err = 0;
-
-	if (!loader->config_given && access(path, F_OK) < 0 && errno == ENOENT) {
-		model = model_create();
-		if (!model)
-			return fault_set(fault, FAULT_FAILED, "%s", strerror(errno));
-	} else {
-		model = config_load(path, &text, &errors);
-	}
-	memset(settings, 0, sizeof(*settings));
-	if (!model) {
-		err = config_fault(loader, path, text, &errors, fault);
-	} else {
-		settings->limits = model_limits(model);
-		if (model->global.hash_seed_set)
-			memcpy(settings->hash_seed, model->global.hash_seed,
-			       sizeof(settings->hash_seed));
-	}
-	model_free(model);
-	config_errors_free(&errors);
-	free(text);
-	return err;
-}
 
 /* ---- attach ---- */
 
@@ -142,6 +89,28 @@ static uint32_t flags_wanted(const struct loader *loader)
 	return 0;
 }
 
+/* With --keep: leaves out the interfaces that this instance is attached to already. */
+static void leave_kept(struct loader *loader)
+{
+	struct attach_state there;
+	struct lb_settings other;
+	struct fault fault = {};
+	size_t left = 0;
+
+	for (size_t i = 0; i < loader->argument_count; i++) {
+		char *interface = loader->arguments[i];
+
+		if (!attach_query(interface, LB_PROGRAM_NAME, &there, &fault) && there.ours &&
+		    !attach_instance(there.program_id, &other) &&
+		    !strcmp(other.pin_dir, lbload_pin_dir(loader)))
+			loader_say(loader, "%s: attached already, program id %u", interface,
+				   there.program_id);
+		else
+			loader->arguments[left++] = interface;
+	}
+	loader->argument_count = left;
+}
+
 /* Opens the instance's data plane, or makes it. */
 static int dataplane_ready(struct attaching *a, struct fault *fault)
 {
@@ -159,7 +128,7 @@ static int dataplane_ready(struct attaching *a, struct fault *fault)
 	if (a->dp || fault->code != FAULT_NOT_FOUND)
 		return a->dp ? 0 : -1;
 	fault->code = FAULT_NONE;
-	if (settings_read(a->loader, &settings, fault))
+	if (lbload_settings(a->loader, &settings, fault))
 		return -1;
 	settings.flags = flags_wanted(a->loader);
 	a->dp = dataplane_create(pin_dir, &settings, fault);
@@ -265,6 +234,12 @@ int lbload_attach(struct loader *loader, struct fault *fault)
 	int err = 0;
 
 	loader_lock(lbload_pin_dir(loader));
+	if (loader->keep)
+		leave_kept(loader);
+	if (loader->argument_count == 0) {
+		loader_json(loader, json_pack("{s:[]}", "attachments"));
+		return 0;
+	}
 	for (size_t i = 0; i < loader->argument_count; i++)
 		if (attach_check(loader, loader->arguments[i], fault))
 			return -1;

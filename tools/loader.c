@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../user/build_info.h"
 #include "../user/capability.h"
 #include "../user/log.h"
-#include "../user/version.h"
 #include "loader.h"
 
 enum { COMMANDS_MAX = 16 };
@@ -73,17 +73,12 @@ static int report(const struct loader *loader, const struct fault *fault)
 /* ---- options ---- */
 
 static const struct option long_options[] = {
-	{"pin-dir", required_argument, NULL, 'p'},
-	{"config", required_argument, NULL, 'c'},
-	{"mode", required_argument, NULL, 'm'},
-	{"output", required_argument, NULL, 'o'},
-	{"local", required_argument, NULL, 'l'},
-	{"port", required_argument, NULL, 'P'},
-	{"force", no_argument, NULL, 'f'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+	{"pin-dir", required_argument, NULL, 'p'}, {"config", required_argument, NULL, 'c'},
+	{"mode", required_argument, NULL, 'm'},    {"output", required_argument, NULL, 'o'},
+	{"local", required_argument, NULL, 'l'},   {"port", required_argument, NULL, 'P'},
+	{"force", no_argument, NULL, 'f'},         {"keep", no_argument, NULL, 'k'},
+	{"verbose", no_argument, NULL, 'v'},       {"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0},
 };
 
 static void help(const struct loader_program *program)
@@ -154,11 +149,9 @@ static int option_take(struct loader *loader, const struct loader_program *progr
 		char letter;
 		unsigned option;
 		const char *name;
-	} some[] = {{'p', LOADER_OPTION_PIN_DIR, "pin-dir"},
-		    {'c', LOADER_OPTION_CONFIG, "config"},
-		    {'f', LOADER_OPTION_FORCE, "force"},
-		    {'l', LOADER_OPTION_LOCAL, "local"},
-		    {'P', LOADER_OPTION_PORT, "port"}};
+	} some[] = {{'p', LOADER_OPTION_PIN_DIR, "pin-dir"}, {'c', LOADER_OPTION_CONFIG, "config"},
+		    {'f', LOADER_OPTION_FORCE, "force"},     {'k', LOADER_OPTION_KEEP, "keep"},
+		    {'l', LOADER_OPTION_LOCAL, "local"},     {'P', LOADER_OPTION_PORT, "port"}};
 	int word;
 
 	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
@@ -188,6 +181,9 @@ static int option_take(struct loader *loader, const struct loader_program *progr
 	case 'f':
 		loader->force = true;
 		return 0;
+	case 'k':
+		loader->keep = true;
+		return 0;
 	case 'v':
 		log_init(LOG_LEVEL_DEBUG, false);
 		return 0;
@@ -195,7 +191,7 @@ static int option_take(struct loader *loader, const struct loader_program *progr
 		help(program);
 		return 1;
 	case 'V':
-		printf("%s %s\n", program->name, LIMPET_VERSION);
+		build_info_print(program->name);
 		return 1;
 	}
 	return -1;

@@ -27,6 +27,7 @@ struct loader {
 	const char *config;
 	bool config_given;
 	bool force;
+	bool keep;
 	enum lb_attach_mode mode;
 	enum loader_output output;
 	struct addr locals[LOADER_LOCALS_MAX];
@@ -51,6 +52,7 @@ enum loader_option {
 	LOADER_OPTION_LOCAL = 1 << 2,
 	LOADER_OPTION_PORT = 1 << 3,
 	LOADER_OPTION_PIN_DIR = 1 << 4,
+	LOADER_OPTION_KEEP = 1 << 5,
 };
 
 struct loader_program {

@@ -26,7 +26,12 @@ struct model *controller_read_file(const char *path, char **errors_text, struct 
 				  errors.count > 1 ? " (and more)" : "");
 		else
 			fault_set(fault, FAULT_USAGE, "%s: %s", path, first->what);
-		fault_hint(fault, "`lbctl config check %s` shows every error in its place", path);
+		if (text)
+			fault_hint(fault, "`lbctl config check %s` shows every error in its place",
+				   path);
+		else
+			fault_hint(fault, "lbd must be able to read it; lbd.yaml(5) has an example "
+					  "to begin with");
 		if (errors_text)
 			*errors_text = config_errors_format(&errors, path, text, false);
 	}

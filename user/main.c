@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "build_info.h"
 #include "controller.h"
 #include "log.h"
 #include "metrics_server.h"
@@ -164,7 +165,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 			fputs(usage, stdout);
 			return 0;
 		case OPT_VERSION:
-			puts("lbd " LIMPET_VERSION);
+			build_info_print("lbd");
 			return 0;
 		default:
 			return option_wrong(option, argv[optind - 1]);

@@ -62,7 +62,10 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 		run -0 --separate-stderr "$BUILD/$program" --help
 		[[ $output == *"$program"* ]]
 		run -0 --separate-stderr "$BUILD/$program" --version
-		[[ $output =~ [0-9]+\.[0-9]+ ]]
+		grep -qE "^$program [0-9]+\.[0-9]+\.[0-9]+$" <<<"${lines[0]}"
+		grep -qE '^revision [^ ]+, data plane layout [0-9]+$' <<<"${lines[1]}"
+		grep -qE '^built with (gcc|clang) [0-9]' <<<"${lines[2]}"
+		grep -qE 'packet programs with clang [0-9.]+, libbpf [0-9.]+, libxdp [0-9.]+$' <<<"${lines[2]}"
 	done
 }
 
@@ -311,6 +314,16 @@ listed_on_terminal() # COLUMNS
 @test "lbload: attaching twice is a conflict that names what is there" {
 	run -5 lbload attach eth0
 	says eth0
+}
+
+@test "lbload attach --keep: what is attached stays as it is, what is not is attached" {
+	local before
+	before=$(lbload status -o json | jq -c '[.attachments[] | {interface, program_id}]')
+	run -0 lbload attach --keep eth0
+	[[ $output == "eth0: attached already, program id "* ]]
+	run -0 lbload attach --keep eth0 -o json
+	[[ $(jq -c '.attachments' <<<"$output") == "[]" ]]
+	[[ $(lbload status -o json | jq -c '[.attachments[] | {interface, program_id}]') == "$before" ]]
 }
 
 @test "lbload: an interface with somebody else's program is left alone" {
