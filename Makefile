@@ -6,7 +6,8 @@
 #   make test-vm    packet cases and traffic on Debian 12's own kernel, in an emulated machine (root)
 #   make transfers  1 GB over one connection in each mode and pair of families (root)
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
-#   make bench      cost per packet above the floors (root)
+#   make bench      cost per packet above the floors, and peers: ROUNDS=N, ROWS=REGEX (root)
+#   make bench-compare BASE=REV  the same rows of another revision's balancer, in turn (root)
 #   make bench-control  the controller with 4,096 backends (root)
 #   make fuzz       the program and a model of it, side by side: SEED=N, COUNT=N packets (root)
 #   make fuzz-parse, fuzz-config, fuzz-api  libFuzzer: SECONDS=N
@@ -51,7 +52,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo deb test test-deb test-vm transfers check bench bench-control fuzz churn churn-programs install clean deps
+.PHONY: all demo deb test test-deb test-vm transfers check bench bench-compare bench-control fuzz churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -278,9 +279,15 @@ $(BUILD)/tests/bench: $(patsubst %.c,$(BUILD)/obj/%.o,$(BENCH_SRC)) $(BUILD)/lib
 	$(SAY) LINK $@
 	$(LINK)
 
+# TCP connections through Limpet and its peers.
+$(BUILD)/tests/streams: $(BUILD)/obj/tests/bench/peers/streams.o
+	@mkdir -p $(dir $@)
+	$(SAY) LINK $@
+	$(LINK)
+
 # The program is replaced while packets pass.
 $(BUILD)/tests/replace: $(patsubst %,$(BUILD)/obj/tests/%.o,replace/replace control/rows \
-		bench/lane bench/balancer) $(BUILD)/liblimpet.a
+		bench/lane bench/frame bench/balancer) $(BUILD)/liblimpet.a
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@
 	$(LINK)
@@ -350,9 +357,19 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory all $(LAB_OBJ)
 	$(Q)tools/demo $(if $(KEEP),--keep)
 
+# 15 rounds take some ten minutes. ROWS leaves the peers out, but where it names them.
+BENCH_OPTIONS = $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROWS),--rows '$(ROWS)')
+
 bench: deps
+	-$(Q)tools/install-deps peers
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tests/bench/run
+	$(Q)tests/bench/run $(BENCH_OPTIONS)
+	$(Q)$(if $(and $(ROWS),$(if $(findstring peer,$(ROWS)),,no)),:,tests/bench/peers/run \
+		$(or $(ROUNDS),7) 1 $(BUILD)/bench.json)
+	$(Q)tests/bench/chart.py $(BUILD)/bench.json $(BUILD)/bench.svg
+
+bench-compare: deps
+	$(Q)tests/bench/compare $(or $(BASE),$(error BASE=REVISION is missing)) $(BENCH_OPTIONS)
 
 bench-control: deps
 	$(Q)tests/control/run

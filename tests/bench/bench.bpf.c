@@ -5,6 +5,7 @@
  *   generate   in live-frames mode, at the near end of a veth: writes a packet of the next flow
  *   reflect    floor: swaps the MACs and sends the frame back
  *   encap_v4   floor: the same with a constant outer IPv4 header (encap_v6: IPv6)
+ *   pass       floor: leaves the frame to the kernel at once
  *   sink       at the near end: counts what came back, and drops it
  *   loop       calls the program in `under_test` for BENCH_LOOP packets, without devices
  *
@@ -23,11 +24,11 @@
 #include "traffic.h"
 
 struct bench_traffic traffic;
-__u64 random_state = 0x9e3779b97f4a7c15;
-__u32 position;
+struct bench_state states[BENCH_CPUS] __attribute__((aligned(64)));
 
-/* The constant outer header, as large as the family's. */
-__u32 outer_header[sizeof(struct ipv6hdr) / 4];
+/* The floors' constant outer headers. */
+__u32 outer_v4[sizeof(struct iphdr) / 4];
+__u32 outer_v6[sizeof(struct ipv6hdr) / 4];
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -47,17 +48,20 @@ struct {
 
 static __always_inline __u32 next_flow(void)
 {
-	__u32 flow = position;
+	struct bench_state *state = &states[bpf_get_smp_processor_id() & (BENCH_CPUS - 1)];
+	__u32 flow = state->position;
+	__u64 random = state->random;
 
 	if (traffic.in_order) {
-		position = flow + 1 < traffic.flows ? flow + 1 : 0;
+		state->position = flow + 1 < traffic.flows ? flow + 1 : 0;
 		return flow;
 	}
 	/* Marsaglia, "Xorshift RNGs", 2003. */
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (random_state >> 32) * traffic.flows >> 32;
+	random ^= random << 13;
+	random ^= random >> 7;
+	random ^= random << 17;
+	state->random = random;
+	return (random >> 32) * traffic.flows >> 32;
 }
 
 /* In words: the compiler, which knows no alignment here, would copy bytes. */
@@ -73,22 +77,36 @@ static __always_inline __be16 flow_port(__u32 flow)
 	return bpf_htons(0x8000 | (flow & 0x7fff));
 }
 
-static __always_inline bool write_v4(void *data, void *end, __u32 flow)
+/* Always the same one for a flow. */
+static __always_inline __u32 flow_service(__u32 flow)
 {
-	struct iphdr *ip = data + sizeof(struct ethhdr);
-	struct tcphdr *tcp = (void *)(ip + 1);
-	__u32 sum, source;
+	return (__u64)(flow * 0x9e3779b1U) * traffic.services >> 32;
+}
 
-	if (data + BENCH_FRAME_V4 > end)
-		return false;
-	copy_words(data, traffic.frame, BENCH_FRAME_V4);
-	source = bpf_htonl(bpf_ntohl(ip->saddr) + flow);
-	sum = traffic.checksum + (source & 0xffff) + (source >> 16);
+static __always_inline void vary_v4(struct iphdr *ip, __u32 flow)
+{
+	struct tcphdr *tcp = (void *)(ip + 1);
+	__be32 source = bpf_htonl(bpf_ntohl(ip->saddr) + flow);
+	__be32 destination = bpf_htonl(bpf_ntohl(ip->daddr) + flow_service(flow));
+	__u64 sum = (__u64)traffic.checksum + source + destination;
+
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	ip->saddr = source;
+	ip->daddr = destination;
 	ip->check = ~sum;
 	tcp->source = flow_port(flow);
+}
+
+static __always_inline bool write_v4(void *data, void *end, __u32 flow)
+{
+	if (data + BENCH_FRAME_V4 > end)
+		return false;
+	copy_words(data, traffic.frame, BENCH_FRAME_V4);
+	if (traffic.flows)
+		vary_v4(data + sizeof(struct ethhdr), flow);
 	return true;
 }
 
@@ -100,6 +118,8 @@ static __always_inline bool write_v6(void *data, void *end, __u32 flow)
 	if (data + BENCH_FRAME_V6 > end)
 		return false;
 	copy_words(data, traffic.frame, BENCH_FRAME_V6);
+	if (!traffic.flows)
+		return true;
 	ip->saddr.s6_addr32[3] = bpf_htonl(flow);
 	tcp->source = flow_port(flow);
 	return true;
@@ -179,8 +199,9 @@ int loop(struct xdp_md *ctx)
 {
 	long size = traffic.family == 4 ? BENCH_FRAME_V4 : BENCH_FRAME_V6;
 
+	/* In 64 bits: of the stack the verifier remembers whole words alone. */
 #pragma clang loop unroll(disable)
-	for (int i = 0; i < BENCH_LOOP; i++) {
+	for (__u64 i = 0; i < BENCH_LOOP; i++) {
 		__u32 action;
 
 		if (!write_packet(ctx))
@@ -195,6 +216,12 @@ int loop(struct xdp_md *ctx)
 }
 
 /* ---- floors ---- */
+
+SEC("xdp.frags")
+int pass(struct xdp_md *ctx __attribute__((unused)))
+{
+	return XDP_PASS;
+}
 
 /* Both addresses, in words for the same reason. */
 struct macs {
@@ -228,7 +255,8 @@ int reflect(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-static __always_inline int reflect_encap(struct xdp_md *ctx, __u32 outer, __be16 ethertype)
+static __always_inline int reflect_encap(struct xdp_md *ctx, const __u32 *header, __u32 outer,
+					 __be16 ethertype)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct macs macs;
@@ -248,20 +276,20 @@ static __always_inline int reflect_encap(struct xdp_md *ctx, __u32 outer, __be16
 	*(__be16 *)(data + 2 * ETH_ALEN) = ethertype;
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < outer / 4; i++)
-		ip[i] = outer_header[i];
+		ip[i] = header[i];
 	return XDP_TX;
 }
 
 SEC("xdp.frags")
 int encap_v4(struct xdp_md *ctx)
 {
-	return reflect_encap(ctx, sizeof(struct iphdr), bpf_htons(ETH_P_IP));
+	return reflect_encap(ctx, outer_v4, sizeof(struct iphdr), bpf_htons(ETH_P_IP));
 }
 
 SEC("xdp.frags")
 int encap_v6(struct xdp_md *ctx)
 {
-	return reflect_encap(ctx, sizeof(struct ipv6hdr), bpf_htons(ETH_P_IPV6));
+	return reflect_encap(ctx, outer_v6, sizeof(struct ipv6hdr), bpf_htons(ETH_P_IPV6));
 }
 
 char bench_license[] SEC("license") = "Dual BSD/GPL";

@@ -15,18 +15,16 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "traffic.h"
 #include "bench.skel.h" /* needs the types of traffic.h */
 
 struct lane {
 	struct bench_bpf *programs;
 	unsigned int near, far;
-	int program_fd; /* the one to measure */
-	bool encapsulates;
+	int program_fd;           /* the one to measure */
+	struct bench_seen before; /* what the sink had counted when the run began */
 };
 
 static int fail(struct fault *fault, int error, const char *object, const char *attempt)
@@ -38,25 +36,25 @@ static int fail(struct fault *fault, int error, const char *object, const char *
 
 /* ---- the lane ---- */
 
-/* The floors' constant outer header: what the sink expects, and as large as it is. */
-static void outer_header_write(struct bench_bpf *programs, uint8_t family)
+/* The floors' constant outer headers, as the sink expects them. */
+static void outer_headers_write(struct bench_bpf__bss *shared)
 {
-	const struct iphdr four = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_IPIP};
-	const struct ip6_hdr six = {
-		.ip6_flow = htonl(6U << 28), .ip6_hlim = 64, .ip6_nxt = IPPROTO_IPV6};
+	const uint8_t proto = shared->traffic.outer_proto;
+	const struct iphdr four = {.version = 4, .ihl = 5, .ttl = 64, .protocol = proto};
+	const struct ip6_hdr six = {.ip6_flow = htonl(6U << 28), .ip6_hlim = 64, .ip6_nxt = proto};
 
-	if (family == 4)
-		memcpy(programs->bss->outer_header, &four, sizeof(four));
-	else
-		memcpy(programs->bss->outer_header, &six, sizeof(six));
+	memcpy(shared->outer_v4, &four, sizeof(four));
+	memcpy(shared->outer_v6, &six, sizeof(six));
 }
 
 static int floors_prepare(struct lane *lane, struct fault *fault)
 {
+	for (int i = 0; i < BENCH_CPUS; i++)
+		lane->programs->bss->states[i].random = 0x9e3779b97f4a7c15 * (uint64_t)(i + 1);
 	if (bpf_xdp_attach((int)lane->near, bpf_program__fd(lane->programs->progs.sink),
 			   XDP_FLAGS_DRV_MODE, NULL))
 		return fail(fault, errno, "sink", "attaching it");
-	return lane_floor(lane, LANE_REFLECT, 4, fault);
+	return lane_floor(lane, LANE_REFLECT, fault);
 }
 
 struct lane *lane_create(const char *near, const char *far, struct fault *fault)
@@ -91,14 +89,13 @@ void lane_free(struct lane *lane)
 	free(lane);
 }
 
-int lane_program(struct lane *lane, int program_fd, bool encapsulates, struct fault *fault)
+int lane_program(struct lane *lane, int program_fd, struct fault *fault)
 {
 	const int zero = 0;
 
 	if (program_fd == lane->program_fd)
 		return 0; /* each change costs grace periods */
 	lane->program_fd = -1;
-	lane->encapsulates = encapsulates;
 	if (bpf_xdp_attach((int)lane->far, program_fd, XDP_FLAGS_DRV_MODE, NULL))
 		return fail(fault, errno, "program under test", "attaching it");
 	if (bpf_map_update_elem(bpf_map__fd(lane->programs->maps.under_test), &zero, &program_fd,
@@ -108,96 +105,36 @@ int lane_program(struct lane *lane, int program_fd, bool encapsulates, struct fa
 	return 0;
 }
 
-int lane_floor(struct lane *lane, enum lane_floor floor, uint8_t family, struct fault *fault)
+int lane_floor(struct lane *lane, enum lane_floor floor, struct fault *fault)
 {
-	const struct bpf_program *program = floor == LANE_REFLECT ? lane->programs->progs.reflect
-					    : family == 4         ? lane->programs->progs.encap_v4
-								  : lane->programs->progs.encap_v6;
+	const struct bpf_program *programs[LANE_FLOORS] = {
+		[LANE_REFLECT] = lane->programs->progs.reflect,
+		[LANE_ENCAP_V4] = lane->programs->progs.encap_v4,
+		[LANE_ENCAP_V6] = lane->programs->progs.encap_v6,
+		[LANE_PASS] = lane->programs->progs.pass,
+	};
 
-	outer_header_write(lane->programs, family);
-	return lane_program(lane, bpf_program__fd(program), floor == LANE_ENCAP, fault);
+	return lane_program(lane, bpf_program__fd(programs[floor]), fault);
+}
+
+enum frame_outcome lane_floor_outcome(enum lane_floor floor)
+{
+	static const enum frame_outcome outcomes[LANE_FLOORS] = {
+		[LANE_REFLECT] = FRAME_SENT_BACK,
+		[LANE_ENCAP_V4] = FRAME_IPIP_V4,
+		[LANE_ENCAP_V6] = FRAME_IPIP_V6,
+		[LANE_PASS] = FRAME_PASSED,
+	};
+
+	return outcomes[floor];
 }
 
 int lane_leave(struct lane *lane, struct fault *fault)
 {
 	lane->program_fd = -1;
-	lane->encapsulates = true;
 	if (bpf_xdp_detach((int)lane->far, XDP_FLAGS_DRV_MODE, NULL))
 		return fail(fault, errno, "program under test", "taking it off");
 	return 0;
-}
-
-/* ---- packets ---- */
-
-static uint32_t words_sum(const void *data, size_t size)
-{
-	const uint16_t *words = data;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < size / sizeof(*words); i++)
-		sum += words[i];
-	return sum;
-}
-
-static size_t ip_write_v4(uint8_t *at, const struct lane_traffic *traffic)
-{
-	struct iphdr ip = {.version = 4,
-			   .ihl = 5,
-			   .tot_len = htons(BENCH_FRAME_V4 - ETH_HLEN),
-			   .frag_off = htons(IP_DF),
-			   .ttl = 64,
-			   .protocol = IPPROTO_TCP,
-			   .daddr = traffic->destination.ip.v4};
-
-	inet_pton(AF_INET, "10.0.0.0", &ip.saddr);
-	memcpy(at, &ip, sizeof(ip));
-	return sizeof(ip);
-}
-
-static size_t ip_write_v6(uint8_t *at, const struct lane_traffic *traffic)
-{
-	struct ip6_hdr ip = {.ip6_hlim = 64, .ip6_nxt = IPPROTO_TCP};
-
-	ip.ip6_vfc = 6 << 4;
-	ip.ip6_plen = htons(BENCH_FRAME_V6 - ETH_HLEN - sizeof(ip));
-	inet_pton(AF_INET6, "2001:db8:c::", &ip.ip6_src);
-	memcpy(&ip.ip6_dst, &traffic->destination.ip, sizeof(ip.ip6_dst));
-	memcpy(at, &ip, sizeof(ip));
-	return sizeof(ip);
-}
-
-static void traffic_write(struct bench_traffic *out, const struct lane_traffic *traffic,
-			  bool encapsulates)
-{
-	bool four = traffic->destination.family == 4;
-	const struct ethhdr ethernet = {.h_dest = {2, 0, 0, 0, 0, 1},
-					.h_source = {2, 0, 0, 0, 0, 2},
-					.h_proto = htons(four ? ETH_P_IP : ETH_P_IPV6)};
-	const struct tcphdr tcp = {.dest = htons(traffic->port), .doff = 5, .ack = 1};
-	uint8_t *ip = out->frame + sizeof(ethernet);
-	size_t ip_size;
-
-	memset(out, 0, sizeof(*out));
-	memcpy(out->frame, &ethernet, sizeof(ethernet));
-	ip_size = four ? ip_write_v4(ip, traffic) : ip_write_v6(ip, traffic);
-	memcpy(ip + ip_size, &tcp, sizeof(tcp));
-	if (four) {
-		struct iphdr without_source;
-
-		memcpy(&without_source, ip, sizeof(without_source));
-		without_source.saddr = 0;
-		out->checksum = words_sum(&without_source, sizeof(without_source));
-	}
-	out->family = traffic->destination.family;
-	out->flows = traffic->flows;
-	out->action = XDP_TX;
-	out->ethertype = ethernet.h_proto;
-	out->length = four ? BENCH_FRAME_V4 : BENCH_FRAME_V6;
-	out->outer_proto = IPPROTO_TCP;
-	if (encapsulates) {
-		out->length += ip_size;
-		out->outer_proto = four ? IPPROTO_IPIP : IPPROTO_IPV6;
-	}
 }
 
 /* ---- running ---- */
@@ -252,28 +189,45 @@ static int run(const struct lane *lane, enum lane_way way, uint64_t *packets, do
 	return err;
 }
 
-int lane_run(struct lane *lane, enum lane_way way, const struct lane_traffic *traffic,
-	     bool in_order, uint64_t *packets, double *ns, struct fault *fault)
+int lane_send(struct lane *lane, enum lane_way way, uint64_t *packets, double *ns,
+	      struct fault *fault)
+{
+	int err = run(lane, way, packets, ns);
+
+	return err ? fail(fault, -err, way == LANE_PATH ? "generator" : "loop", "running it") : 0;
+}
+
+int lane_begin(struct lane *lane, const struct frame_traffic *traffic, struct fault *fault)
 {
 	struct bench_bpf__bss *shared = lane->programs->bss;
-	struct bench_seen before, after;
-	int err;
 
-	traffic_write(&shared->traffic, traffic, lane->encapsulates);
-	shared->traffic.in_order = in_order;
-	shared->position = 0;
-	if (seen_sum(lane, &before, fault))
-		return -1;
-	err = run(lane, way, packets, ns);
-	if (err)
-		return fail(fault, -err, way == LANE_PATH ? "generator" : "loop", "running it");
+	frame_write(&shared->traffic, traffic);
+	outer_headers_write(shared);
+	for (int i = 0; i < BENCH_CPUS; i++)
+		shared->states[i].position = traffic->first;
+	return seen_sum(lane, &lane->before, fault);
+}
+
+int lane_end(struct lane *lane, uint64_t packets, struct fault *fault)
+{
+	struct bench_seen after;
+
 	if (seen_sum(lane, &after, fault))
 		return -1;
-	if (after.good - before.good == *packets && after.other == before.other)
+	after.good -= lane->before.good;
+	after.other -= lane->before.other;
+	if (after.good == packets && !after.other)
 		return 0;
 	return fault_set(fault, FAULT_FAILED,
-			 "%s: of %llu packets %llu came out as they should and %llu in another way",
-			 way == LANE_PATH ? "path" : "loop", (unsigned long long)*packets,
-			 (unsigned long long)(after.good - before.good),
-			 (unsigned long long)(after.other - before.other));
+			 "of %llu packets %llu came out as they should and %llu in another way",
+			 (unsigned long long)packets, (unsigned long long)after.good,
+			 (unsigned long long)after.other);
+}
+
+int lane_run(struct lane *lane, enum lane_way way, const struct frame_traffic *traffic,
+	     uint64_t *packets, double *ns, struct fault *fault)
+{
+	if (lane_begin(lane, traffic, fault) || lane_send(lane, way, packets, ns, fault))
+		return -1;
+	return lane_end(lane, *packets, fault);
 }

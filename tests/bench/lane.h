@@ -5,8 +5,8 @@
  *   path   generator -> veth -> program -> veth -> sink; everything a packet costs on one core
  *   loop   the program alone, called over and over in one run; no devices
  *
- * Neighbours: bench.bpf.c (what runs), bench.c (what is to be run). Knows nothing of the
- * balancer.
+ * Neighbours: bench.bpf.c (what runs), frame (what is sent), measure.c (what is to be run). Knows
+ * nothing of the balancer.
  */
 #ifndef BENCH_LANE_H
 #define BENCH_LANE_H
@@ -14,18 +14,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../user/addr.h"
 #include "../../user/fault.h"
+#include "frame.h"
 
 enum lane_way { LANE_PATH, LANE_LOOP };
 
-enum lane_floor { LANE_REFLECT, LANE_ENCAP, LANE_FLOORS };
-
-/* TCP segments from `flows` sources to one destination. */
-struct lane_traffic {
-	struct addr destination;
-	uint16_t port;
-	uint32_t flows;
+enum lane_floor {
+	LANE_REFLECT,
+	LANE_ENCAP_V4, /* reflect, and a constant outer IPv4 header */
+	LANE_ENCAP_V6,
+	LANE_PASS, /* returns at once; the loop only */
+	LANE_FLOORS
 };
 
 struct lane;
@@ -34,21 +33,29 @@ struct lane;
 struct lane *lane_create(const char *near, const char *far, struct fault *fault);
 void lane_free(struct lane *lane); /* NULL is fine */
 
-/* The program to measure next, which sends back what it gets, unless `encapsulates` in an outer
- * header of the packet's own family. */
-int lane_program(struct lane *lane, int program_fd, bool encapsulates, struct fault *fault);
-int lane_floor(struct lane *lane, enum lane_floor floor, uint8_t family, struct fault *fault);
+/* The program to measure next. */
+int lane_program(struct lane *lane, int program_fd, struct fault *fault);
+int lane_floor(struct lane *lane, enum lane_floor floor, struct fault *fault);
 
-/* Takes the lane's own program off the far end, for one that somebody else puts there, which
- * encapsulates: LANE_PATH only, until a program is given again. */
+/* What becomes of a packet at a floor. */
+enum frame_outcome lane_floor_outcome(enum lane_floor floor);
+
+/* Takes the lane's own program off the far end, for one that somebody else puts there: LANE_PATH
+ * only, until a program is given again. */
 int lane_leave(struct lane *lane, struct fault *fault);
 
 /*
  * Sends at least `*packets` packets, and sets `*packets` to how many, and `*ns` to what one took.
- * `in_order`: flow after flow from the first, instead of at random. Fails unless every packet comes
- * back as the program should send it: one that takes another way is usually a fast one.
+ * Fails unless every packet comes back as `traffic` says: one that takes another way is usually a
+ * fast one.
  */
-int lane_run(struct lane *lane, enum lane_way way, const struct lane_traffic *traffic,
-	     bool in_order, uint64_t *packets, double *ns, struct fault *fault);
+int lane_run(struct lane *lane, enum lane_way way, const struct frame_traffic *traffic,
+	     uint64_t *packets, double *ns, struct fault *fault);
+
+/* The three steps of it, so that several threads, each on a CPU of its own, can send at a time. */
+int lane_begin(struct lane *lane, const struct frame_traffic *traffic, struct fault *fault);
+int lane_send(struct lane *lane, enum lane_way way, uint64_t *packets, double *ns,
+	      struct fault *fault);
+int lane_end(struct lane *lane, uint64_t packets, struct fault *fault);
 
 #endif

@@ -32,59 +32,92 @@ static double quantile(const double *numbers, int rounds, double part)
 	return sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
 }
 
-void result_fill(struct result *result, int rounds, const struct series *own,
-		 const struct series *reflect, const struct series *encap)
+static void spread_fill(struct result *result, const struct series *values)
 {
-	double over_reflect[RESULT_ROUNDS_MAX], over_encap[RESULT_ROUNDS_MAX];
+	result->value = quantile(values->ns, result->rounds, 0.5);
+	result->spread = quantile(values->ns, result->rounds, 0.75) -
+			 quantile(values->ns, result->rounds, 0.25);
+}
 
-	for (int i = 0; i < rounds; i++) {
-		over_reflect[i] = own->ns[i] - reflect->ns[i];
-		over_encap[i] = own->ns[i] - encap->ns[i];
-	}
+void result_fill(struct result *result, int rounds, const struct series *own,
+		 const struct series *floor, const struct series *reflect)
+{
+	struct series above;
+
+	for (int i = 0; i < rounds; i++)
+		above.ns[i] = own->ns[i] - floor->ns[i];
+	result->metric = "above_floor";
+	result->unit = "ns";
 	result->rounds = rounds;
-	result->ns = quantile(own->ns, rounds, 0.5);
+	spread_fill(result, &above);
+	result->floor = quantile(floor->ns, rounds, 0.5);
+	result->ratio = result->value / result->floor;
+	result->whole = quantile(own->ns, rounds, 0.5);
 	result->reflect = quantile(reflect->ns, rounds, 0.5);
-	result->encap = quantile(encap->ns, rounds, 0.5);
-	result->above_reflect = quantile(over_reflect, rounds, 0.5);
-	result->above_encap = quantile(over_encap, rounds, 0.5);
-	result->spread = quantile(over_encap, rounds, 0.75) - quantile(over_encap, rounds, 0.25);
+}
+
+void result_of_values(struct result *result, int rounds, const struct series *values,
+		      const struct series *floor)
+{
+	result->rounds = rounds;
+	spread_fill(result, values);
+	result->floor = floor ? quantile(floor->ns, rounds, 0.5) : 0;
+	result->ratio = result->floor != 0 ? result->value / result->floor : 0;
 }
 
 void result_print(const char *title, const struct result *rows, size_t count)
 {
+	if (!count)
+		return;
 	printf("\n%s\n\n", title);
-	printf("%-26s %9s %9s %9s %8s %9s %9s %7s\n", "", "above", "above", "", "", "", "reflect",
-	       "");
-	printf("%-26s %9s %9s %9s %8s %9s %9s %7s\n", "ns per packet", "reflect", "+encap",
-	       "spread", "whole", "reflect", "+encap", "Mpps");
+	printf("%-28s %9s %7s %7s %8s %8s %8s %6s\n", "", "above", "", "", "", "", "", "");
+	printf("%-28s %9s %7s %7s %8s %8s %8s %6s\n", "ns per packet", "the floor", "spread",
+	       "ratio", "whole", "floor", "reflect", "Mpps");
 	for (size_t i = 0; i < count; i++) {
 		const struct result *row = &rows[i];
 
-		printf("%-26s %9.1f %9.1f %9.1f %8.1f %9.1f %9.1f %7.2f\n", row->name,
-		       row->above_reflect, row->above_encap, row->spread, row->ns, row->reflect,
-		       row->encap, 1e3 / row->ns);
+		printf("%-28s %9.1f %7.1f %7.2f %8.1f %8.1f %8.1f %6.2f%s%s\n", row->name,
+		       row->value, row->spread, row->ratio, row->whole, row->floor, row->reflect,
+		       1e3 / row->whole, row->remark ? "  " : "", row->remark ? row->remark : "");
+	}
+}
+
+void result_print_values(const char *title, const struct result *rows, size_t count)
+{
+	if (!count)
+		return;
+	printf("\n%s\n\n", title);
+	printf("%-28s %15s %-8s %11s %15s %7s\n", "", "value", "", "spread", "floor", "ratio");
+	for (size_t i = 0; i < count; i++) {
+		const struct result *row = &rows[i];
+
+		printf("%-28s %15.2f %-8s %11.2f %15.2f %7.3f%s%s\n", row->name, row->value,
+		       row->unit, row->spread, row->floor, row->ratio, row->remark ? "  " : "",
+		       row->remark ? row->remark : "");
 	}
 }
 
 static json_t *row_json(const struct result *row)
 {
 	return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:i, s:f}", "name", row->name, "metric",
-			 "above_reflect_encap", "unit", "ns", "value", row->above_encap, "floor",
-			 row->encap, "ratio", row->above_encap / row->encap, "rounds", row->rounds,
-			 "spread", row->spread);
+			 row->metric, "unit", row->unit, "value", row->value, "floor", row->floor,
+			 "ratio", row->ratio, "rounds", row->rounds, "spread", row->spread);
 }
 
 int result_write(const char *path, const struct result *rows, size_t count)
 {
 	struct utsname system;
-	json_t *list = json_array(), *document;
+	json_t *list = json_array(), *remarks = json_object(), *document;
 	int err;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		json_array_append_new(list, row_json(&rows[i]));
+		if (rows[i].remark)
+			json_object_set_new(remarks, rows[i].name, json_string(rows[i].remark));
+	}
 	uname(&system);
-	document = json_pack("{s:s, s:s, s:o}", "kernel", system.release, "machine", system.machine,
-			     "rows", list);
+	document = json_pack("{s:s, s:s, s:o, s:o}", "kernel", system.release, "machine",
+			     system.machine, "rows", list, "remarks", remarks);
 	if (!document)
 		return -ENOMEM;
 	err = json_dump_file(document, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) ? -EIO : 0;

@@ -7,30 +7,41 @@
 
 #include <stddef.h>
 
-enum { RESULT_ROUNDS_MAX = 64, RESULT_NAME_SIZE = 48 };
+enum { RESULT_ROUNDS_MAX = 64 };
 
-/* Nanoseconds for one packet, round by round. */
+/* Nanoseconds for one packet, or another figure, round by round. */
 struct series {
 	double ns[RESULT_ROUNDS_MAX];
 };
 
-/* One row of the table. Differences are taken within each round, so that a slow spell of the
- * machine hits both sides; then their median. */
 struct result {
-	char name[RESULT_NAME_SIZE];
+	const char *name;
+	const char *metric, *unit;
+	double value; /* ns: above the floor, the median of differences within a round */
+	double floor; /* the floor itself, median */
+	double ratio; /* of both */
 	int rounds;
-	double ns;             /* median */
-	double above_reflect;  /* ns, median of differences */
-	double above_encap;    /* the same above reflect+encap */
-	double spread;         /* of above_encap: ns between the quartiles */
-	double reflect, encap; /* the floors themselves, ns, medians */
+	double spread;      /* of the value, between the quartiles */
+	const char *remark; /* for people, or NULL */
+	/* Of packets only: */
+	double whole;   /* ns, median */
+	double reflect; /* the lowest floor, ns, median */
 };
 
+/* The cost of a packet above a floor. Differences are taken within each round, so that a slow spell
+ * of the machine hits both sides; then their median. */
 void result_fill(struct result *result, int rounds, const struct series *own,
-		 const struct series *reflect, const struct series *encap);
+		 const struct series *floor, const struct series *reflect);
 
-/* `title` and a table of the rows, to stdout. */
+/* Anything else, by its own rounds. `floor`: what it is compared with, or NULL. */
+void result_of_values(struct result *result, int rounds, const struct series *values,
+		      const struct series *floor);
+
+/* `title` and a table of costs of packets, to stdout. */
 void result_print(const char *title, const struct result *rows, size_t count);
+
+/* The same of other figures. */
+void result_print_values(const char *title, const struct result *rows, size_t count);
 
 /* All rows to the file at `path`. 0 or a negative errno. */
 int result_write(const char *path, const struct result *rows, size_t count);

@@ -43,16 +43,16 @@ static double now_s(void)
 static void *send_all_the_time(void *context)
 {
 	struct sender *sender = context;
-	const struct lane_traffic traffic = {.destination = balancer_vip(BALANCER_CHANGED, 4),
-					     .port = BALANCER_PORT,
-					     .flows = FLOWS};
+	const struct frame_traffic traffic = {.destination = balancer_vip(BALANCER_CHANGED, 4),
+					      .port = BALANCER_PORT,
+					      .flows = FLOWS,
+					      .outcome = FRAME_IPIP_V4};
 
 	while (!__atomic_load_n(&sender->stop, __ATOMIC_RELAXED)) {
 		uint64_t packets = BURST;
 		double ns;
 
-		if (lane_run(sender->lane, LANE_PATH, &traffic, false, &packets, &ns,
-			     &sender->fault)) {
+		if (lane_run(sender->lane, LANE_PATH, &traffic, &packets, &ns, &sender->fault)) {
 			__atomic_store_n(&sender->failed, true, __ATOMIC_RELEASE);
 			break;
 		}
