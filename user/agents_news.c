@@ -14,6 +14,8 @@
 #include "agents_private.h"
 #include "health_round.h"
 
+enum { TIMER_ACCURACY_US = 1000 };
+
 static uint64_t now_ms(void)
 {
 	struct timespec now;
@@ -148,8 +150,8 @@ static bool patience_begin(struct agent *agent)
 
 	if (!agent->patience)
 		return sd_event_add_time_relative(agent->owner->event, &agent->patience,
-						  CLOCK_MONOTONIC, patience_us, 0, on_patience_over,
-						  agent) >= 0;
+						  CLOCK_MONOTONIC, patience_us, TIMER_ACCURACY_US,
+						  on_patience_over, agent) >= 0;
 	return sd_event_source_set_time_relative(agent->patience, patience_us) >= 0 &&
 	       sd_event_source_set_enabled(agent->patience, SD_EVENT_ONESHOT) >= 0;
 }

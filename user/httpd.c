@@ -14,6 +14,9 @@
 
 #include "log.h"
 
+/* 0 would let the loop be 250 ms late, between two parts of a body, too. */
+enum { TIMER_ACCURACY_US = 1 };
+
 struct httpd {
 	struct httpd_options options;
 	struct MHD_Daemon *daemon;
@@ -158,8 +161,8 @@ static int join_loop(struct httpd *httpd, sd_event *event)
 	error = sd_event_add_io(event, &httpd->io, info->epoll_fd, EPOLLIN, on_io, httpd);
 	if (error < 0)
 		return error;
-	error = sd_event_add_time_relative(event, &httpd->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
-					   httpd);
+	error = sd_event_add_time_relative(event, &httpd->timer, CLOCK_MONOTONIC, 0,
+					   TIMER_ACCURACY_US, on_timer, httpd);
 	return error < 0 ? error : 0;
 }
 
