@@ -62,11 +62,26 @@ struct numbers {
 	uint32_t *of_to;    /* by position in `to` */
 };
 
-static bool same_backend(const struct numbers *numbers, const struct backend *old,
+static bool same_backend(const struct pool *from, const struct pool *to, const struct backend *old,
 			 const struct backend *new)
 {
 	return addr_equal(&old->address, &new->address) && old->port == new->port &&
-	       numbers->from->forward == numbers->to->forward;
+	       from->forward == to->forward;
+}
+
+bool impact_none(const struct pool *from, const struct pool *to)
+{
+	if (from->table_size != to->table_size || from->backend_count != to->backend_count)
+		return false;
+	for (size_t i = 0; i < to->backend_count; i++) {
+		const struct backend *old = from->backends[i], *new = to->backends[i];
+
+		if (strcmp(old->name, new->name) != 0 || !same_backend(from, to, old, new) ||
+		    backend_usable(from, old) != backend_usable(to, new) ||
+		    backend_effective_weight(from, old) != backend_effective_weight(to, new))
+			return false;
+	}
+	return true;
 }
 
 static void number_backends(struct numbers *numbers)
@@ -87,7 +102,7 @@ static void number_backends(struct numbers *numbers)
 		while (at < from->backend_count && strcmp(from->backends[at]->name, new->name) < 0)
 			at++;
 		if (at < from->backend_count && !strcmp(from->backends[at]->name, new->name) &&
-		    same_backend(numbers, from->backends[at], new))
+		    same_backend(from, to, from->backends[at], new))
 			numbers->of_to[i] = (uint32_t)at + 1;
 		else
 			numbers->of_to[i] = (uint32_t)++impact->backend_count;

@@ -41,6 +41,10 @@ struct impact {
 	size_t backend_count;
 };
 
+/* True if nothing differs that a table, or who may keep flows, is made of: then no slot moves, and
+ * no table has to be built to know it. `to` as of impact_expect. */
+bool impact_none(const struct pool *from, const struct pool *to);
+
 /*
  * `from` is what runs, with its state, and `held` its table; `to` what would run, with the state it
  * would have. A backend whose address, port or mode of forwarding is another one is another

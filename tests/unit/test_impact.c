@@ -222,6 +222,90 @@ static void test_table_in_force(void **state)
 	model_free(to);
 }
 
+/* ---- what is known without a table ---- */
+
+static void keep(struct pool *pool)
+{
+	pool->slow_start_ms = 1;
+	pool->panic_threshold = 30;
+	pool->backends[0]->drain_deadline_ms = 5;
+}
+
+static void weigh(struct pool *pool)
+{
+	pool->backends[1]->weight = 50;
+}
+
+static void drain(struct pool *pool)
+{
+	pool->backends[1]->admin = ADMIN_DRAIN;
+}
+
+/* As light as a drained one, but its flows go, too. */
+static void maintain(struct pool *pool)
+{
+	pool->backends[1]->admin = ADMIN_MAINT;
+}
+
+static void readdress(struct pool *pool)
+{
+	pool->backends[1]->address.ip.bytes[3] = 9;
+}
+
+static void reforward(struct pool *pool)
+{
+	pool->forward = FORWARD_MODE_L2;
+}
+
+static void resize(struct pool *pool)
+{
+	pool->table_size = 2003;
+}
+
+static void rename_one(struct pool *pool)
+{
+	strcpy(pool->backends[1]->name, "c");
+}
+
+static void remove_one(struct pool *pool)
+{
+	pool_backend_del(pool, "b");
+}
+
+static void test_none(void **state)
+{
+	static const struct {
+		void (*change)(struct pool *pool);
+		bool drained; /* before */
+		bool none;
+	} cases[] = {
+		{keep, false, true},        {weigh, false, false},      {drain, false, false},
+		{drain, true, true},        {maintain, true, false},    {maintain, false, false},
+		{readdress, false, false},  {reforward, false, false},  {resize, false, false},
+		{rename_one, false, false}, {remove_one, false, false},
+	};
+	struct model *from, *to;
+	struct impact impact;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		from = make(POOL("", A "," B));
+		if (cases[i].drained)
+			from->pools[0]->backends[1]->admin = ADMIN_DRAIN;
+		to = model_copy(from);
+		cases[i].change(to->pools[0]);
+		if (impact_none(from->pools[0], to->pools[0]) != cases[i].none)
+			fail_msg("case %zu", i);
+		/* What is said to be nothing is nothing. */
+		impact = ask(from, to, &none);
+		if (cases[i].none && (impact.moved || impact.lost || impact.resized))
+			fail_msg("case %zu: %u moved, %u lost", i, impact.moved, impact.lost);
+		impact_destroy(&impact);
+		model_free(from);
+		model_free(to);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_another_address),
 		cmocka_unit_test(test_another_size),
 		cmocka_unit_test(test_table_in_force),
+		cmocka_unit_test(test_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
