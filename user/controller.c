@@ -33,6 +33,7 @@ enum {
 	START_WAIT_US = 1200 * 1000,
 	START_WAIT_LEAST_US = 600 * 1000,
 	RETRY_US = 5 * 1000 * 1000,
+	TIMER_ACCURACY_US = 1000, /* 0 would let the loop be 250 ms late */
 	SWEEP_INTERVAL_MS = 10 * 1000,
 	LOCK_WAIT_MS = 1000,
 	LOCK_STEP_MS = 20,
@@ -396,8 +397,8 @@ static int lock_data_plane(struct controller *controller, const char *pin_dir, s
 static int timer_add(struct controller *controller, uint64_t after_us, sd_event_time_handler_t each,
 		     int enabled, sd_event_source **source)
 {
-	int rc = sd_event_add_time_relative(controller->event, source, CLOCK_MONOTONIC, after_us, 0,
-					    each, controller);
+	int rc = sd_event_add_time_relative(controller->event, source, CLOCK_MONOTONIC, after_us,
+					    TIMER_ACCURACY_US, each, controller);
 
 	return rc < 0 ? rc : sd_event_source_set_enabled(*source, enabled);
 }
@@ -429,7 +430,7 @@ static int sources_add(struct controller *controller, struct fault *fault)
 			       &controller->retry_source);
 	if (rc >= 0)
 		rc = sd_event_add_time(controller->event, &controller->drain_source, CLOCK_REALTIME,
-				       0, 0, on_drain_deadline, controller);
+				       0, TIMER_ACCURACY_US, on_drain_deadline, controller);
 	if (rc >= 0)
 		rc = sd_event_source_set_enabled(controller->drain_source, SD_EVENT_OFF);
 	if (rc >= 0)
@@ -459,8 +460,7 @@ static int open_state(struct controller *controller, const struct controller_opt
 		return -1;
 	/* The file may have changed while no lbd ran. */
 	overrides_rebase(controller->overrides, controller->base, controller_on_dropped, NULL);
-	controller->running =
-		controller_apply(controller->overrides, controller->base, NULL, fault);
+	controller->running = controller_apply(controller->overrides, controller->base, fault);
 	if (!controller->running)
 		return -1;
 	/* A drain that the file began counts from now, after a restart too. */

@@ -171,6 +171,8 @@ void controller_report_tables(const struct controller *controller, struct model 
 			continue;
 		held = suppose_table(controller->dp, old);
 		impact_expect(model->pools[i]);
+		if (impact_none(old, model->pools[i]))
+			continue;
 		if (impact_pool(&impact, seed, old, model->pools[i], &held) == 0 &&
 		    (impact.moved || impact.lost || impact.resized))
 			json_array_append_new(report, impact_json(model->pools[i], &impact));
@@ -278,11 +280,10 @@ keep:
 	return rc;
 }
 
-struct model *controller_apply(struct overrides *overrides, const struct model *base,
-			       const struct change *change, struct fault *fault)
+/* Takes the model; NULL with the fault. */
+static struct model *with_drains(struct overrides *overrides, struct model *model,
+				 const struct change *change, struct fault *fault)
 {
-	struct model *model = overrides_apply(overrides, base, fault);
-
 	if (model && overrides_drains(overrides, model, change, clock_ms(CLOCK_REALTIME), fault)) {
 		model_free(model);
 		return NULL;
@@ -290,20 +291,24 @@ struct model *controller_apply(struct overrides *overrides, const struct model *
 	return model;
 }
 
+struct model *controller_apply(struct overrides *overrides, const struct model *base,
+			       struct fault *fault)
+{
+	return with_drains(overrides, overrides_apply(overrides, base, fault), NULL, fault);
+}
+
 int controller_change(struct controller *controller, const struct change *change,
 		      const struct controller_request *request, json_t **report,
 		      struct fault *fault)
 {
 	struct overrides *overrides = overrides_copy(controller->overrides);
-	struct model *model;
+	struct model *model = NULL;
 
 	if (!overrides)
 		return fault_set(fault, FAULT_FAILED, "taking the change: %s", strerror(ENOMEM));
-	if (overrides_add(overrides, controller->base, change, fault) < 0) {
-		overrides_free(overrides);
-		return -1;
-	}
-	model = controller_apply(overrides, controller->base, change, fault);
+	if (overrides_add(overrides, controller->base, controller->running, change, &model,
+			  fault) == 0)
+		model = with_drains(overrides, model, change, fault);
 	if (!model) {
 		overrides_free(overrides);
 		return -1;

@@ -91,7 +91,7 @@ static int take(struct controller *controller, const struct model *wanted,
 {
 	struct overrides *set =
 		overrides_whole(controller->overrides, controller->base, wanted, fault);
-	struct model *model = set ? controller_apply(set, controller->base, NULL, fault) : NULL;
+	struct model *model = set ? controller_apply(set, controller->base, fault) : NULL;
 
 	if (!model || check_same(model, wanted, fault) != 0) {
 		model_free(model);

@@ -149,7 +149,7 @@ static int reload(struct controller *controller, const struct controller_request
 	if (controller_judge_seed(controller, base, request, fault) < 0)
 		goto out;
 	overrides_rebase(overrides, base, note_dropped, dropped);
-	model = controller_apply(overrides, base, NULL, fault);
+	model = controller_apply(overrides, base, fault);
 	if (!model)
 		goto out;
 	rc = controller_switch(controller, model, overrides, request, report, fault);

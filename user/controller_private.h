@@ -106,10 +106,9 @@ void controller_tell_attachments(struct controller *controller);
 
 /* ---- controller_change.c ---- */
 
-/* The running model that they make, with the drains that it has; NULL with `fault` set. `change`:
- * what was asked for, or NULL. */
+/* The running model that they make, with the drains that it has; NULL with `fault` set. */
 struct model *controller_apply(struct overrides *overrides, const struct model *base,
-			       const struct change *change, struct fault *fault);
+			       struct fault *fault);
 /* Puts `model` in place of the running one, unless that breaks flows that nobody said to break.
  * Takes over `model` and `overrides` in any case; saves what is new before it takes effect. */
 int controller_switch(struct controller *controller, struct model *model,

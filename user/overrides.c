@@ -70,34 +70,33 @@ struct override *overrides_append(struct overrides *overrides, enum override_kin
 	return item;
 }
 
+/* NULL where there is nothing to copy, or no memory. */
+static void *copy_array(const void *items, size_t count, size_t size)
+{
+	void *copy = count ? reallocarray(NULL, count, size) : NULL;
+
+	return copy ? memcpy(copy, items, count * size) : NULL;
+}
+
 /* Bodies are shared: nobody changes one in place. */
 struct overrides *overrides_copy(const struct overrides *overrides)
 {
 	struct overrides *copy = overrides_create();
 
-	for (size_t i = 0; copy && i < overrides->count; i++) {
-		const struct override *from = &overrides->items[i];
-		struct override *to = overrides_append(copy, from->kind, from->pool, from->name);
-
-		if (!to) {
-			overrides_free(copy);
-			return NULL;
-		}
-		to->removes = from->removes;
-		to->body = json_incref(from->body);
-		to->was = json_incref(from->was);
+	if (!copy)
+		return NULL;
+	copy->items = copy_array(overrides->items, overrides->count, sizeof(*copy->items));
+	copy->drains = copy_array(overrides->drains, overrides->drain_count, sizeof(*copy->drains));
+	copy->count = copy->items ? overrides->count : 0;
+	copy->drain_count = copy->drains ? overrides->drain_count : 0;
+	for (size_t i = 0; i < copy->count; i++) {
+		json_incref(copy->items[i].body);
+		json_incref(copy->items[i].was);
 	}
-	for (size_t i = 0; copy && i < overrides->drain_count; i++) {
-		const struct drain *from = &overrides->drains[i];
-		struct drain *to = overrides_drain_append(copy, from->pool, from->backend);
-
-		if (!to) {
-			overrides_free(copy);
-			return NULL;
-		}
-		*to = *from;
-	}
-	return copy;
+	if (copy->count == overrides->count && copy->drain_count == overrides->drain_count)
+		return copy;
+	overrides_free(copy);
+	return NULL;
 }
 
 void overrides_remove(struct overrides *overrides, size_t i)

@@ -43,11 +43,15 @@ struct overrides *overrides_load(const char *path, struct fault *fault);
 int overrides_save(const struct overrides *overrides, const char *path, struct fault *fault);
 
 /*
- * Adds `change` to the set, as seen on top of `base`. FAULT_NOT_FOUND, FAULT_CONFLICT (it exists),
- * FAULT_USAGE (with the schema's message): the set is then as before.
+ * Adds `change` to the set, as seen on top of `base`; `current` is what the set made of that until
+ * now,
+ * `*result`, which the caller frees, what it makes of it then. FAULT_NOT_FOUND, FAULT_CONFLICT (it
+ * exists), FAULT_USAGE (with the schema's message): the set is then as before, and there is no
+ * result.
  */
 int overrides_add(struct overrides *overrides, const struct model *base,
-		  const struct change *change, struct fault *fault);
+		  const struct model *current, const struct change *change, struct model **result,
+		  struct fault *fault);
 
 /*
  * The set that makes `wanted` of `base`, with the drains of `old`; NULL with `fault` set

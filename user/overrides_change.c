@@ -231,9 +231,9 @@ static int prune(struct edit *edit, struct fault *fault)
 	return 0;
 }
 
-static int edit_run(struct edit *edit, struct fault *fault)
+/* `*result`: what the set makes of the file then. */
+static int edit_run(struct edit *edit, struct model **result, struct fault *fault)
 {
-	struct model *result;
 	int error;
 
 	if (check_change(edit, fault) != 0)
@@ -242,39 +242,36 @@ static int edit_run(struct edit *edit, struct fault *fault)
 		error = delete_object(edit, fault);
 	else
 		error = put_body(edit, fault);
-	if (error || prune(edit, fault) != 0)
+	/* Pools come and go with services. */
+	if (error || (edit->kind == OVERRIDE_SERVICE && prune(edit, fault) != 0))
 		return -1;
-	result = overrides_apply(edit->next, edit->base, fault);
-	if (!result)
+	*result = overrides_apply(edit->next, edit->base, fault);
+	if (!*result)
 		return -1;
-	drop_if_idle(edit, result);
-	model_free(result);
+	drop_if_idle(edit, *result);
 	return 0;
 }
 
 int overrides_add(struct overrides *overrides, const struct model *base,
-		  const struct change *change, struct fault *fault)
+		  const struct model *current, const struct change *change, struct model **result,
+		  struct fault *fault)
 {
-	struct model *current = overrides_apply(overrides, base, fault);
 	struct edit edit = {.base = base, .current = current, .change = change};
 	struct overrides swap;
 	int error = -1;
 
-	if (!current)
-		return -1;
 	edit.kind = change->object == CHANGE_SERVICE ? OVERRIDE_SERVICE : OVERRIDE_BACKEND;
 	override_text(edit.kind, change->pool, change->name, edit.object);
 	edit.next = overrides_copy(overrides);
 	if (!edit.next)
 		override_out_of_memory(edit.object, fault);
 	else
-		error = edit_run(&edit, fault);
+		error = edit_run(&edit, result, fault);
 	if (!error) {
 		swap = *overrides;
 		*overrides = *edit.next;
 		*edit.next = swap;
 	}
 	overrides_free(edit.next);
-	model_free(current);
 	return error;
 }

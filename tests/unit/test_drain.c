@@ -84,11 +84,15 @@ static void patch(struct world *world, const char *name, const char *body, uint6
 				      .pool = "web",
 				      .name = name,
 				      .body = json};
+	struct model *current, *result = NULL;
 	struct fault fault;
 
 	assert_non_null(json);
-	if (overrides_add(world->set, world->base, &change, &fault) != 0)
+	current = overrides_apply(world->set, world->base, &fault);
+	if (overrides_add(world->set, world->base, current, &change, &result, &fault) != 0)
 		fail_msg("%s: %s", body, fault.message);
+	model_free(result);
+	model_free(current);
 	world_apply(world, &change, now_ms);
 	json_decref(json);
 }

@@ -19,6 +19,7 @@
 
 #include "../../user/config.h"
 #include "../../user/log.h"
+#include "../../user/model_json.h"
 #include "../../user/overrides.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -93,10 +94,25 @@ static char *describe(const struct model *model)
 	return text;
 }
 
+/* What is said to come of a change is what the set then makes of the file. */
+static void assert_applied(const struct overrides *set, const struct model *base,
+			   const struct model *result)
+{
+	struct fault fault = {0};
+	struct model *model = overrides_apply(set, base, &fault);
+	json_t *is = model_json(result), *wanted = model ? model_json(model) : NULL;
+
+	assert_true(json_equal(is, wanted));
+	json_decref(is);
+	json_decref(wanted);
+	model_free(model);
+}
+
 static int run_change(struct overrides *set, const struct model *base, const char *text,
 		      struct fault *fault)
 {
 	char verb[8], object[8], path[160] = "", *slash;
+	struct model *current, *result = NULL;
 	struct change change = {0};
 	json_t *body = NULL;
 	int used = 0, error;
@@ -118,7 +134,15 @@ static int run_change(struct overrides *set, const struct model *base, const cha
 		change.pool = path;
 		change.name = slash + 1;
 	}
-	error = overrides_add(set, base, &change, fault);
+	current = overrides_apply(set, base, fault);
+	assert_non_null(current);
+	error = overrides_add(set, base, current, &change, &result, fault);
+	if (!error)
+		assert_applied(set, base, result);
+	else
+		assert_null(result);
+	model_free(result);
+	model_free(current);
 	json_decref(body);
 	return error;
 }
