@@ -33,11 +33,9 @@ static int parse_number(const char *what, const char *text, uint32_t least, uint
 /* ---- list and show ---- */
 
 /* Why it takes what it takes, and what its last check said. */
-static const char *reason_text(const json_t *backend, char out[OBJECT_SIZE])
+static const char *reason_text(const json_t *drain, const char *why, const char *reason,
+			       char out[OBJECT_SIZE])
 {
-	const json_t *drain = json_object_get(backend, "drain");
-	const char *why = ctl_text(backend, "why"), *reason = ctl_text(backend, "reason");
-
 	if (json_is_true(json_object_get(drain, "deadline_passed"))) {
 		snprintf(out, OBJECT_SIZE, "deadline passed: what was left is moved");
 		return out;
@@ -50,10 +48,8 @@ static const char *reason_text(const json_t *backend, char out[OBJECT_SIZE])
 	return out;
 }
 
-static void hop_text(const json_t *backend, char out[OBJECT_SIZE])
+static void hop_text(const json_t *hop, char out[OBJECT_SIZE])
 {
-	const json_t *hop = json_object_get(backend, "next_hop");
-
 	if (json_is_true(json_object_get(hop, "resolved")))
 		snprintf(out, OBJECT_SIZE, "%s %s, MTU %u", ctl_text(hop, "interface"),
 			 ctl_text(hop, "mac"), (unsigned)ctl_integer(hop, "mtu"));
@@ -79,52 +75,103 @@ static const struct ctl_column columns[] = {
 	{"REASON", CTL_SHRINK},
 };
 
-static void add_row(const struct ctl *ctl, struct ctl_table *table, const json_t *item)
-{
-	char number[7][CTL_NUMBER_SIZE];
-	char name[OBJECT_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
+/* What a row is made of; those behind FIELD_SHOWN only of a wide one. */
+enum field {
+	FIELD_POOL,
+	FIELD_NAME,
+	FIELD_ADDRESS,
+	FIELD_ADMIN,
+	FIELD_HEALTH,
+	FIELD_WEIGHT,
+	FIELD_SLOTS,
+	FIELD_PACKETS,
+	FIELD_BYTES,
+	FIELD_NEW_FLOWS,
+	FIELD_DRAIN,
+	FIELD_WHY,
+	FIELD_REASON,
+	FIELD_SHOWN,
+	FIELD_PORT = FIELD_SHOWN,
+	FIELD_EFFECTIVE_WEIGHT,
+	FIELD_SINCE,
+	FIELD_LAST_CHECK,
+	FIELD_NEXT_HOP,
+	FIELD_COUNT
+};
 
-	snprintf(name, sizeof(name), "%s/%s", ctl_text(item, "pool"), ctl_text(item, "name"));
-	hop_text(item, hop);
-	ctl_table_add(table, (const char *[]){
-				     name,
-				     ctl_text(item, "address"),
-				     ctl_count_field(ctl, item, "port", number[0]),
-				     ctl_text(item, "admin"),
-				     ctl_text(item, "health"),
-				     ctl_number(ctl_integer(item, "weight"), number[1]),
-				     ctl_number(ctl_integer(item, "effective_weight"), number[2]),
-				     ctl_number(ctl_integer(item, "slots"), number[3]),
-				     ctl_count_field(ctl, item, "packets", number[4]),
-				     ctl_count_field(ctl, item, "bytes", number[5]),
-				     ctl_count_field(ctl, item, "new_flows", number[6]),
-				     ctl_text(item, "since"),
-				     ctl_text(item, "last_check"),
-				     hop,
-				     reason_text(item, reason),
-			     });
+static const char *const fields[FIELD_COUNT] = {
+	"pool",   "name",       "address",  "admin", "health",
+	"weight", "slots",      "packets",  "bytes", "new_flows",
+	"drain",  "why",        "reason",   "port",  "effective_weight",
+	"since",  "last_check", "next_hop",
+};
+
+struct list {
+	struct ctl_table *table;
+	bool wide;
+};
+
+static const char *count_cell(const struct ctl *ctl, const char *cell, char out[CTL_NUMBER_SIZE])
+{
+	return cell[0] ? ctl_count(ctl, strtoull(cell, NULL, 10), out) : "-";
+}
+
+static json_t *cell_json(const char *cell)
+{
+	return cell[0] ? json_loads(cell, 0, NULL) : NULL;
+}
+
+static void add_row(const struct ctl *ctl, const char *const *cells, void *context)
+{
+	char number[3][CTL_NUMBER_SIZE], name[OBJECT_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
+	static const char *const none[FIELD_COUNT - FIELD_SHOWN] = {"", "", "", "", ""};
+	struct list *list = context;
+	const char *const *wide = list->wide ? cells + FIELD_SHOWN : none;
+	json_t *drain = cell_json(cells[FIELD_DRAIN]);
+	json_t *next_hop = cell_json(wide[FIELD_NEXT_HOP - FIELD_SHOWN]);
+
+	snprintf(name, sizeof(name), "%s/%s", cells[FIELD_POOL], cells[FIELD_NAME]);
+	hop_text(next_hop, hop);
+	ctl_table_add(list->table,
+		      (const char *[]){
+			      name,
+			      cells[FIELD_ADDRESS],
+			      wide[FIELD_PORT - FIELD_SHOWN],
+			      cells[FIELD_ADMIN],
+			      cells[FIELD_HEALTH],
+			      cells[FIELD_WEIGHT],
+			      wide[FIELD_EFFECTIVE_WEIGHT - FIELD_SHOWN],
+			      cells[FIELD_SLOTS],
+			      count_cell(ctl, cells[FIELD_PACKETS], number[0]),
+			      count_cell(ctl, cells[FIELD_BYTES], number[1]),
+			      count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
+			      wide[FIELD_SINCE - FIELD_SHOWN],
+			      wide[FIELD_LAST_CHECK - FIELD_SHOWN],
+			      hop,
+			      reason_text(drain, cells[FIELD_WHY], cells[FIELD_REASON], reason),
+		      });
+	json_decref(drain);
+	json_decref(next_hop);
 }
 
 int ctl_backend_list(struct ctl *ctl, struct fault *fault)
 {
-	const struct ctl_request request = {
+	struct ctl_request request = {
 		.method = "GET",
 		.path = {"backends"},
 		.query = {{"pool", ctl->argument_count ? ctl->arguments[0] : NULL}}};
-	struct ctl_table *table;
-	const json_t *item;
-	json_t *reply;
-	size_t i;
+	struct list list = {.wide = ctl->output == CTL_WIDE};
+	json_t *none;
 
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl->output == CTL_JSON)
+		return ctl_ask_shown(ctl, &request, &none, fault);
+	list.table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
+	if (ctl_rows(ctl, &request, 1, fields, list.wide ? FIELD_COUNT : FIELD_SHOWN, add_row,
+		     &list, fault) != 0) {
+		ctl_table_free(list.table);
 		return -1;
-	if (!ctl_print_json(ctl, reply)) {
-		table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
-		json_array_foreach (json_object_get(reply, "backends"), i, item)
-			add_row(ctl, table, item);
-		ctl_table_finish(ctl, table);
 	}
-	json_decref(reply);
+	ctl_table_finish(ctl, list.table);
 	return 0;
 }
 
@@ -167,7 +214,7 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 {
 	char number[CTL_NUMBER_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
 
-	hop_text(backend, hop);
+	hop_text(json_object_get(backend, "next_hop"), hop);
 	ctl_line("backend", "%s/%s", ctl_text(backend, "pool"), ctl_text(backend, "name"));
 	ctl_line("address", "%s", ctl_text(backend, "address"));
 	if (json_is_integer(json_object_get(backend, "port")))
@@ -177,7 +224,9 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	ctl_line("admin", "%s", ctl_text(backend, "admin"));
 	print_drain(backend);
 	ctl_line("health", "%s", ctl_text(backend, "health"));
-	ctl_line("reason", "%s", reason_text(backend, reason));
+	ctl_line("reason", "%s",
+		 reason_text(json_object_get(backend, "drain"), ctl_text(backend, "why"),
+			     ctl_text(backend, "reason"), reason));
 	if (ctl_text(backend, "held_until")[0])
 		ctl_line("held down", "until %s (short lives in a row: %" PRIu64 ")",
 			 ctl_text(backend, "held_until"), ctl_integer(backend, "short_lives"));

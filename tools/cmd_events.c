@@ -54,10 +54,11 @@ static void print_event(const json_t *event)
 	putchar('\n');
 }
 
-static void on_line(const struct ctl *ctl, const char *line)
+static void on_line(const struct ctl *ctl, char *line, void *context)
 {
 	json_t *event;
 
+	(void)context;
 	if (ctl->output == CTL_JSON) {
 		puts(line);
 	} else {

@@ -47,9 +47,9 @@ int ctl_service_list(struct ctl *ctl, struct fault *fault)
 	const struct ctl_request request = {.method = "GET", .path = {"services"}};
 	json_t *reply;
 
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_shown(ctl, &request, &reply, fault) != 0)
 		return -1;
-	if (!ctl_print_json(ctl, reply))
+	if (reply)
 		print_list(ctl, json_object_get(reply, "services"));
 	json_decref(reply);
 	return 0;

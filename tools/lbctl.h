@@ -103,9 +103,19 @@ int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **r
  * "running". The request's method is set here. */
 int ctl_ask_finished(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
 		     struct fault *fault);
-/* Calls `each` with every line of a reply that may have no end; 0 when it ended. */
-int ctl_stream(const struct ctl *ctl, const struct ctl_request *request,
-	       void (*each)(const struct ctl *ctl, const char *line), struct fault *fault);
+/* As ctl_ask, of what is only shown: with JSON output it is printed as it came, and no reply (NULL)
+ * is left to be printed. */
+int ctl_ask_shown(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
+		  struct fault *fault);
+
+/* The line may be changed in place. */
+typedef void (*ctl_line_handler)(const struct ctl *ctl, char *line, void *context);
+/* Calls `each` with every line of a reply. */
+int ctl_lines(const struct ctl *ctl, const struct ctl_request *request, ctl_line_handler each,
+	      void *context, struct fault *fault);
+/* The same (with no context) of one that may have no end; 0 when it ended. */
+int ctl_stream(const struct ctl *ctl, const struct ctl_request *request, ctl_line_handler each,
+	       struct fault *fault);
 /* A change: asks with --dry-run as given, and prints what was changed. */
 int ctl_change(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
 /* The same, and how many changes there were. */
@@ -113,6 +123,14 @@ int ctl_change_count(const struct ctl *ctl, struct ctl_request *request, size_t 
 		     struct fault *fault);
 /* The same for a command that prints more behind it: as JSON only that is printed. */
 int ctl_change_first(const struct ctl *ctl, struct ctl_request *request, struct fault *fault);
+
+/* `cells`: in the order of the fields that were asked for; what is null is empty. */
+typedef void (*ctl_row_handler)(const struct ctl *ctl, const char *const *cells, void *context);
+/* Calls `each` with every row of a list, in columns. The request's parameters from `query[free]` on
+ * are used for that. */
+int ctl_rows(const struct ctl *ctl, struct ctl_request *request, size_t free,
+	     const char *const *fields, size_t count, ctl_row_handler each, void *context,
+	     struct fault *fault);
 
 /*
  * Asks for a list that lbd gives in parts, up to the option "limit" (LIST_LIMIT where it is not
@@ -170,6 +188,7 @@ struct ctl_table;
 struct ctl_table *ctl_table_create(const struct ctl_column *columns, size_t count);
 /* Copies as many texts as there are columns. */
 void ctl_table_add(struct ctl_table *table, const char *const *cells);
+void ctl_table_free(struct ctl_table *table);
 /* Prints and frees. Without a row: the headings alone. */
 void ctl_table_finish(const struct ctl *ctl, struct ctl_table *table);
 

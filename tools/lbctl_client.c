@@ -27,7 +27,10 @@ struct transfer {
 	const struct ctl *ctl;
 	CURL *curl;
 	/* Called with each line as it comes; NULL: the reply is read as a whole. */
-	void (*each)(const struct ctl *ctl, const char *line);
+	ctl_line_handler each;
+	void *context;
+	bool endless;  /* there may always be another line */
+	bool verbatim; /* a reply that is read as a whole is printed, not parsed */
 	struct text text;
 };
 
@@ -38,7 +41,7 @@ static void tell_lines(struct transfer *transfer)
 
 	while ((end = memchr(line, '\n', text->size - (size_t)(line - text->bytes)))) {
 		*end = '\0';
-		transfer->each(transfer->ctl, line);
+		transfer->each(transfer->ctl, line, transfer->context);
 		line = end + 1;
 	}
 	text->size -= (size_t)(line - text->bytes);
@@ -231,7 +234,7 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 	/* A proxy in the environment is for other places. */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-	if (!transfer->each)
+	if (!transfer->endless)
 		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
@@ -243,8 +246,10 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	/* One that goes on may be cut anywhere: what came until then was told. */
-	if (code != CURLE_OK && !(transfer->each && status == STATUS_OK))
+	if (code != CURLE_OK && !(transfer->endless && status == STATUS_OK))
 		error = transfer_fault(ctl, code, fault);
+	else if (transfer->verbatim && status == STATUS_OK)
+		fwrite(transfer->text.bytes, 1, transfer->text.size, stdout);
 	else if (!transfer->each || status != STATUS_OK)
 		error = read_reply(ctl, &transfer->text, status, reply, fault);
 	curl_slist_free_all(headers);
@@ -320,10 +325,30 @@ int ctl_ask_finished(const struct ctl *ctl, struct ctl_request *request, json_t 
 	return 0;
 }
 
-int ctl_stream(const struct ctl *ctl, const struct ctl_request *request,
-	       void (*each)(const struct ctl *ctl, const char *line), struct fault *fault)
+int ctl_ask_shown(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,
+		  struct fault *fault)
 {
-	struct transfer transfer = {.ctl = ctl, .each = each};
+	struct transfer transfer = {.ctl = ctl, .verbatim = ctl->output == CTL_JSON};
+
+	*reply = NULL;
+	return ask(&transfer, request, reply, fault);
+}
+
+int ctl_lines(const struct ctl *ctl, const struct ctl_request *request, ctl_line_handler each,
+	      void *context, struct fault *fault)
+{
+	struct transfer transfer = {.ctl = ctl, .each = each, .context = context};
+	json_t *reply = NULL;
+	int error = ask(&transfer, request, &reply, fault);
+
+	json_decref(reply);
+	return error;
+}
+
+int ctl_stream(const struct ctl *ctl, const struct ctl_request *request, ctl_line_handler each,
+	       struct fault *fault)
+{
+	struct transfer transfer = {.ctl = ctl, .each = each, .endless = true};
 	json_t *reply = NULL;
 	int error = ask(&transfer, request, &reply, fault);
 

@@ -12,13 +12,17 @@
 
 #include "lbctl.h"
 
-enum { GAP = 2, SHRINK_MIN = 8 };
+enum { GAP = 2, SHRINK_MIN = 8, COLOURS_SIZE = 16 };
+
+#define COLOUR_END "\033[0m"
 
 struct ctl_table {
 	const struct ctl_column *columns;
-	size_t column_count;
-	char **cells; /* row by row */
-	size_t row_count;
+	size_t column_count, row_count, row_room;
+	size_t *cells;  /* where each begins in `text`, row by row */
+	size_t *widths; /* of the columns */
+	char *text;
+	size_t text_size, text_room;
 };
 
 static void *or_die(void *memory)
@@ -35,23 +39,49 @@ struct ctl_table *ctl_table_create(const struct ctl_column *columns, size_t coun
 
 	table->columns = columns;
 	table->column_count = count;
+	table->widths = or_die(calloc(count, sizeof(*table->widths)));
+	for (size_t i = 0; i < count; i++)
+		table->widths[i] = strlen(columns[i].title);
 	return table;
+}
+
+static size_t add_text(struct ctl_table *table, const char *cell, size_t size)
+{
+	size_t at = table->text_size;
+
+	while (at + size + 1 > table->text_room) {
+		table->text_room = table->text_room ? 2 * table->text_room : 4096;
+		table->text = or_die(realloc(table->text, table->text_room));
+	}
+	memcpy(table->text + at, cell, size + 1);
+	table->text_size += size + 1;
+	return at;
 }
 
 void ctl_table_add(struct ctl_table *table, const char *const *cells)
 {
 	const size_t first = table->row_count * table->column_count;
 
-	table->cells = or_die(
-		reallocarray(table->cells, first + table->column_count, sizeof(*table->cells)));
-	for (size_t i = 0; i < table->column_count; i++)
-		table->cells[first + i] = or_die(strdup(cells[i][0] ? cells[i] : "-"));
+	if (table->row_count == table->row_room) {
+		table->row_room = table->row_room ? 2 * table->row_room : 64;
+		table->cells =
+			or_die(reallocarray(table->cells, table->row_room * table->column_count,
+					    sizeof(*table->cells)));
+	}
+	for (size_t i = 0; i < table->column_count; i++) {
+		const char *cell = cells[i][0] ? cells[i] : "-";
+		size_t width = strlen(cell);
+
+		table->cells[first + i] = add_text(table, cell, width);
+		if (width > table->widths[i])
+			table->widths[i] = width;
+	}
 	table->row_count++;
 }
 
 static const char *cell(const struct ctl_table *table, size_t row, size_t column)
 {
-	return table->cells[row * table->column_count + column];
+	return table->text + table->cells[row * table->column_count + column];
 }
 
 static bool shown(const struct ctl *ctl, const struct ctl_table *table, size_t column)
@@ -60,27 +90,21 @@ static bool shown(const struct ctl *ctl, const struct ctl_table *table, size_t c
 }
 
 /* The width of a whole line. */
-static size_t measure(const struct ctl *ctl, const struct ctl_table *table, size_t *widths)
+static size_t measure(const struct ctl *ctl, const struct ctl_table *table)
 {
 	size_t total = 0;
 
-	for (size_t i = 0; i < table->column_count; i++) {
-		widths[i] = strlen(table->columns[i].title);
-		for (size_t row = 0; row < table->row_count; row++) {
-			size_t width = strlen(cell(table, row, i));
-
-			if (width > widths[i])
-				widths[i] = width;
-		}
+	for (size_t i = 0; i < table->column_count; i++)
 		if (shown(ctl, table, i))
-			total += widths[i] + (total ? GAP : 0);
-	}
+			total += table->widths[i] + (total ? GAP : 0);
 	return total;
 }
 
 /* Columns that may be cut give way, the last one first. */
-static void shrink(const struct ctl_table *table, size_t *widths, size_t total, size_t limit)
+static void shrink(struct ctl_table *table, size_t total, size_t limit)
 {
+	size_t *widths = table->widths;
+
 	for (size_t i = table->column_count; i-- > 0 && total > limit;) {
 		size_t excess = total - limit, spare;
 
@@ -122,34 +146,43 @@ static const char *colour_of(const char *state)
 	return NULL;
 }
 
-static void print_cell(const struct ctl *ctl, const struct ctl_column *column, const char *text,
-		       size_t width, bool last)
+static char *put(char *at, const char *text, size_t size)
+{
+	memcpy(at, text, size);
+	return at + size;
+}
+
+static char *put_spaces(char *at, size_t count)
+{
+	memset(at, ' ', count);
+	return at + count;
+}
+
+static char *put_cell(const struct ctl *ctl, char *at, const struct ctl_column *column,
+		      const char *text, size_t width, bool last)
 {
 	const char *escape = ctl->colour && column->flags & CTL_STATE ? colour_of(text) : NULL;
 	size_t size = strlen(text);
 	const bool cut = size > width;
-	const int pad = cut ? 0 : (int)(width - size);
+	const size_t pad = cut ? 0 : width - size;
 
 	if (column->flags & CTL_RIGHT)
-		printf("%*s", pad, "");
+		at = put_spaces(at, pad);
 	if (escape)
-		fputs(escape, stdout);
+		at = put(at, escape, strlen(escape));
+	at = put(at, text, cut ? width - 3 : size);
 	if (cut)
-		printf("%.*s...", (int)width - 3, text);
-	else
-		fputs(text, stdout);
+		at = put(at, "...", 3);
 	if (escape)
-		fputs("\033[0m", stdout);
-	if (!(column->flags & CTL_RIGHT) && !last)
-		printf("%*s", pad, "");
+		at = put(at, COLOUR_END, sizeof(COLOUR_END) - 1);
+	return column->flags & CTL_RIGHT || last ? at : put_spaces(at, pad);
 }
 
-/* `row` at the number of rows: the headings. */
-static void print_row(const struct ctl *ctl, const struct ctl_table *table, size_t row,
-		      const size_t *widths)
+/* `row` at the number of rows: the headings. `line`: room for one. */
+static void print_row(const struct ctl *ctl, const struct ctl_table *table, size_t row, char *line)
 {
 	size_t last = table->column_count - 1;
-	bool first = true;
+	char *at = line;
 
 	while (last && !shown(ctl, table, last))
 		last--;
@@ -158,28 +191,33 @@ static void print_row(const struct ctl *ctl, const struct ctl_table *table, size
 
 		if (!shown(ctl, table, i))
 			continue;
-		if (!first)
-			printf("%*s", GAP, "");
-		first = false;
-		print_cell(ctl, column,
-			   row < table->row_count ? cell(table, row, i) : column->title, widths[i],
-			   i == last);
+		if (at != line)
+			at = put_spaces(at, GAP);
+		at = put_cell(ctl, at, column,
+			      row < table->row_count ? cell(table, row, i) : column->title,
+			      table->widths[i], i == last);
 	}
-	putchar('\n');
+	*at++ = '\n';
+	fwrite(line, 1, (size_t)(at - line), stdout);
+}
+
+void ctl_table_free(struct ctl_table *table)
+{
+	free(table->text);
+	free(table->cells);
+	free(table->widths);
+	free(table);
 }
 
 void ctl_table_finish(const struct ctl *ctl, struct ctl_table *table)
 {
-	size_t *widths = or_die(calloc(table->column_count, sizeof(*widths)));
-	size_t total = measure(ctl, table, widths);
+	size_t total = measure(ctl, table);
+	char *line = or_die(malloc(total + table->column_count * COLOURS_SIZE + 1));
 
-	shrink(table, widths, total, line_limit(ctl));
-	print_row(ctl, table, table->row_count, widths);
+	shrink(table, total, line_limit(ctl));
+	print_row(ctl, table, table->row_count, line);
 	for (size_t row = 0; row < table->row_count; row++)
-		print_row(ctl, table, row, widths);
-	for (size_t i = 0; i < table->row_count * table->column_count; i++)
-		free(table->cells[i]);
-	free(table->cells);
-	free(table);
-	free(widths);
+		print_row(ctl, table, row, line);
+	free(line);
+	ctl_table_free(table);
 }

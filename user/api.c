@@ -60,26 +60,38 @@ static bool is_utf8(const char *text)
 
 static void add_headers(struct MHD_Response *response, const struct api_reply *reply)
 {
-	MHD_add_response_header(response, "Content-Type", "application/json");
+	MHD_add_response_header(response, "Content-Type",
+				reply->type ? reply->type : "application/json");
 	if (reply->etag[0])
 		MHD_add_response_header(response, "ETag", reply->etag);
 	if (reply->allow)
 		MHD_add_response_header(response, "Allow", reply->allow);
 }
 
-/* Takes the reply's body. */
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct api_reply *reply)
+/* The reply's body as text, which the caller frees; NULL if out of memory. */
+static char *take_text(struct api_reply *reply, size_t *size)
 {
 	char *text = reply->body ? json_dumps(reply->body, JSON_INDENT(2)) : NULL;
-	size_t size = text ? strlen(text) : 0;
-	struct MHD_Response *response;
-	enum MHD_Result result;
 
 	json_decref(reply->body);
 	if (!text)
-		return MHD_NO;
+		return NULL;
+	*size = strlen(text);
 	/* A line for whoever reads with curl: the NUL's place is not needed. */
-	text[size++] = '\n';
+	text[(*size)++] = '\n';
+	return text;
+}
+
+/* Takes the reply's body, or text. */
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct api_reply *reply)
+{
+	size_t size = reply->text_size;
+	char *text = reply->text ? reply->text : take_text(reply, &size);
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	if (!text)
+		return MHD_NO;
 	response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
 	if (!response) {
 		free(text);

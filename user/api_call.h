@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "api_routes.h"
+#include "json_text.h"
 
 enum { API_TAG_SIZE = sizeof(((struct api_reply *)0)->etag) };
 
@@ -63,6 +64,9 @@ int call_flag(struct call *call, const char *name, bool *out);
 
 /* Takes the reference; NULL is "out of memory". Returns what a handler returns. */
 int call_answer(struct call *call, json_t *body);
+/* Takes what was written, failed or not, and answers with it as it is. `type`: of content; NULL:
+ * JSON. */
+int call_answer_text(struct call *call, struct json_text *text, const char *type);
 
 /* An ETag of the running configuration. */
 void call_config_tag(const struct call *call, char out[API_TAG_SIZE]);

@@ -8,7 +8,6 @@
 #include "api_json.h"
 
 #include <inttypes.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,20 +15,39 @@
 #include <time.h>
 
 #include "dataplane.h"
-#include "drain.h"
 #include "model_json.h"
+
+static char *put_number(char *at, unsigned value, unsigned digits)
+{
+	for (unsigned i = digits; i-- > 0; value /= 10)
+		at[i] = (char)('0' + value % 10);
+	return at + digits;
+}
+
+const char *api_time_format(uint64_t ms, char out[API_TIME_SIZE])
+{
+	time_t seconds = (time_t)(ms / 1000);
+	char *at = strcpy(out, "YYYY-MM-DDThh:mm:ss.000Z");
+	struct tm tm;
+
+	if (!ms || !gmtime_r(&seconds, &tm) || tm.tm_year + 1900 > 9999)
+		return NULL;
+	at = put_number(at, (unsigned)tm.tm_year + 1900, 4) + 1;
+	at = put_number(at, (unsigned)tm.tm_mon + 1, 2) + 1;
+	at = put_number(at, (unsigned)tm.tm_mday, 2) + 1;
+	at = put_number(at, (unsigned)tm.tm_hour, 2) + 1;
+	at = put_number(at, (unsigned)tm.tm_min, 2) + 1;
+	at = put_number(at, (unsigned)tm.tm_sec, 2) + 1;
+	put_number(at, ms % 1000, 3);
+	return out;
+}
 
 json_t *api_json_time(uint64_t ms)
 {
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm tm;
-	char text[32], out[48];
+	char out[API_TIME_SIZE];
+	const char *text = api_time_format(ms, out);
 
-	if (!ms || !gmtime_r(&seconds, &tm))
-		return json_null();
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, sizeof(out), "%s.%03uZ", text, (unsigned)(ms % 1000));
-	return json_string(out);
+	return text ? json_string(text) : json_null();
 }
 
 /* A string: most readers of JSON keep no more than 53 bits of a number. */
@@ -89,98 +107,6 @@ bool api_service_new_flows_counted(const struct model *model, const struct servi
 static json_t *new_flows(bool counted, const struct lb_counter *counter)
 {
 	return counted ? json_integer((json_int_t)counter->new_flows) : json_null();
-}
-
-static json_t *next_hop_json(const struct next_hop *hop)
-{
-	char interface[IF_NAMESIZE], mac[18];
-	const uint8_t *byte = hop->destination_mac;
-
-	if (!hop->resolved)
-		return json_pack("{s:b, s:n, s:n, s:n, s:s}", "resolved", 0, "interface", "mac",
-				 "mtu", "why", hop->why);
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", byte[0], byte[1], byte[2],
-		 byte[3], byte[4], byte[5]);
-	return json_pack("{s:b, s:s?, s:s, s:I, s:n}", "resolved", 1, "interface",
-			 if_indextoname(hop->ifindex, interface), "mac", mac, "mtu",
-			 (json_int_t)hop->mtu, "why");
-}
-
-/* What a draining backend has still to lose; flows and clients as of the last sweep. */
-static json_t *left_json(const struct backend *backend)
-{
-	if (backend->admin != ADMIN_DRAIN)
-		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:b}", "flows", (json_int_t)backend->left_flows,
-			 "clients", (json_int_t)backend->left_clients, "slots",
-			 (json_int_t)(backend->slots + backend->left_slots), "complete",
-			 !backend->left_missed_ms);
-}
-
-static json_t *drain_json(const struct pool *pool, const struct backend *backend)
-{
-	json_t *moved = json_null();
-
-	if (backend->admin != ADMIN_DRAIN)
-		return moved;
-	if (backend->drain_moved_known)
-		moved = json_pack("{s:I, s:I}", "flows", (json_int_t)backend->drain_moved_flows,
-				  "clients", (json_int_t)backend->drain_moved_clients);
-	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:b}", "mode",
-			 drain_mode_name(backend_drain_mode(pool, backend)), "began",
-			 api_json_time(backend->drain_began_ms), "deadline",
-			 api_json_time(backend->drain_until_ms), "deadline_passed",
-			 backend->drain_over, "moved", moved, "done",
-			 drain_done(pool, backend, pool->swept_ms));
-}
-
-/* The slots that the backend's weight entitles it to, to the nearest one. */
-static json_int_t fair_slots(const struct pool *pool, const struct backend *backend)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < pool->backend_count; i++)
-		total += backend_effective_weight(pool, pool->backends[i]);
-	if (!total)
-		return 0;
-	return (json_int_t)(((uint64_t)pool->table_size * backend_effective_weight(pool, backend) +
-			     total / 2) /
-			    total);
-}
-
-/* What its agent says; null: it has none. */
-static json_t *agent_json(const struct pool *pool, const struct backend *backend)
-{
-	if (!pool->check.agent)
-		return json_null();
-	return json_pack("{s:s, s:s, s:i, s:s}", "admin", admin_name(backend->agent.admin),
-			 "health", backend->agent.down ? "down" : "up", "weight_percent",
-			 100 - backend->agent.weight_less, "said", backend->agent_line);
-}
-
-json_t *api_json_backend(const struct model *model, const struct pool *pool,
-			 const struct backend *backend, const struct lb_counter *counter)
-{
-	char address[ADDR_TEXT_SIZE], why[BACKEND_WHY_SIZE];
-
-	return json_pack(
-		"{s:s, s:s, s:s, s:o, s:I, s:I, s:b, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, "
-		"s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:o}",
-		"pool", pool->name, "name", backend->name, "address",
-		addr_format(&backend->address, address), "port",
-		backend->port ? json_integer(backend->port) : json_null(), "weight",
-		(json_int_t)backend->weight, "effective_weight",
-		(json_int_t)backend_effective_weight(pool, backend), "backup", backend->backup,
-		"admin", admin_name(backend->admin), "health", health_name(backend->health),
-		"reason", backend->reason, "since", api_json_time(backend->since_ms), "last_check",
-		api_json_time(backend->checked_ms), "slots", (json_int_t)backend->slots,
-		"fair_slots", fair_slots(pool, backend), "packets", (json_int_t)counter->packets,
-		"bytes", (json_int_t)counter->bytes, "new_flows",
-		new_flows(api_new_flows_counted(model, pool), counter), "left", left_json(backend),
-		"drain", drain_json(pool, backend), "next_hop", next_hop_json(&backend->hop), "why",
-		backend_why(pool, backend, why), "held_until",
-		api_json_time(backend->held_until_ms), "short_lives",
-		(json_int_t)backend->short_lives, "agent", agent_json(pool, backend));
 }
 
 json_t *api_json_check_target(const struct model *model, const struct pool *pool,

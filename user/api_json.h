@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * api_json: the model's state and the data plane's counts as the API shows them. Figures are
- * arguments: nothing here reads a map.
+ * api_json: the model's state and the data plane's counts as the API shows them, but for backends,
+ * which are api_backend.h's. Figures are arguments: nothing here reads a map.
  */
 #ifndef LIMPET_API_JSON_H
 #define LIMPET_API_JSON_H
@@ -12,20 +12,20 @@
 #include "fault.h"
 #include "model.h"
 
-enum { API_SCHEMA = 1, API_DIGEST_SIZE = 17 };
+enum { API_SCHEMA = 1, API_DIGEST_SIZE = 17, API_TIME_SIZE = 25 };
 
 /* Each returns a new reference, or NULL if out of memory. */
 
 /* RFC 3339 in UTC, of CLOCK_REALTIME; null for 0, "never". */
 json_t *api_json_time(uint64_t ms);
+/* The same as text. Returns `out`, or NULL. */
+const char *api_time_format(uint64_t ms, char out[API_TIME_SIZE]);
 /* A digest as it is shown. Returns `out`. */
 const char *api_digest_format(uint64_t digest, char out[API_DIGEST_SIZE]);
 
 /* What its check asks, and by which way; null: it has none. */
 json_t *api_json_check_target(const struct model *model, const struct pool *pool,
 			      const struct backend *backend);
-json_t *api_json_backend(const struct model *model, const struct pool *pool,
-			 const struct backend *backend, const struct lb_counter *counter);
 json_t *api_json_service(const struct model *model, const struct service *service,
 			 const struct lb_counter *counter);
 /* Without its backends. */

@@ -3,8 +3,11 @@
  * api_read: the API's GET requests. Reads the model and the data plane's counts; changes nothing.
  * Which path comes here is api_routes.c's, field names are api_json.c's.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "api_backend.h"
 #include "api_call.h"
 #include "api_json.h"
 #include "api_lookup.h"
@@ -152,31 +155,20 @@ int api_get_status(struct call *call)
 
 /* ---- services ---- */
 
-static int service_json(struct call *call, const struct service *service, json_t **out)
-{
-	struct lb_counter counter;
-	int error = stats_service(dataplane_of(call), service, &counter);
-
-	if (error)
-		return counters_fault(call, error);
-	*out = api_json_service(call_model(call), service, &counter);
-	return 0;
-}
-
 int api_get_services(struct call *call)
 {
 	const struct model *model = call_model(call);
-	json_t *list = json_array();
+	struct stats_totals totals;
+	int error = stats_collect(dataplane_of(call), model, &totals);
+	json_t *list;
 
-	for (size_t i = 0; i < model->service_count; i++) {
-		json_t *item;
-
-		if (service_json(call, model->services[i], &item) != 0) {
-			json_decref(list);
-			return -1;
-		}
-		json_array_append_new(list, item);
-	}
+	if (error)
+		return counters_fault(call, error);
+	list = json_array();
+	for (size_t i = 0; i < model->service_count; i++)
+		json_array_append_new(
+			list, api_json_service(model, model->services[i], &totals.services[i]));
+	stats_totals_destroy(&totals);
 	return call_answer(call, json_pack("{s:o}", "services", list));
 }
 
@@ -184,33 +176,97 @@ int api_get_service(struct call *call)
 {
 	const struct service *service =
 		find_service(call_model(call), call->args[0], "showing it", &call->fault);
-	json_t *json;
+	struct lb_counter counter;
+	int error;
 
-	if (!service || service_json(call, service, &json) != 0)
+	if (!service)
 		return -1;
-	return call_answer(call, json);
+	error = stats_service(dataplane_of(call), service, &counter);
+	if (error)
+		return counters_fault(call, error);
+	return call_answer(call, api_json_service(call_model(call), service, &counter));
 }
 
 /* ---- pools and backends ---- */
 
-static int append_backend(struct call *call, const struct pool *pool, const struct backend *backend,
-			  json_t *list)
+static void put_backends(struct json_text *text, struct api_backends *backends,
+			 const struct pool *pool, const struct lb_counter *counters)
 {
-	struct lb_counter counter;
-	int error = stats_backend(dataplane_of(call), call_model(call), pool, backend, &counter);
+	api_backends_enter(backends, pool);
+	for (size_t i = 0; i < pool->backend_count; i++)
+		api_backends_put(backends, text, pool->backends[i], &counters[i]);
+}
 
+/* The counts of a pool's backends, which the caller frees; NULL with the fault. */
+static struct lb_counter *count_pool(struct call *call, const struct pool *pool)
+{
+	struct lb_counter *counters = calloc(pool->backend_count + 1, sizeof(*counters));
+	int error = counters ? stats_pool(dataplane_of(call), call_model(call), pool, counters)
+			     : -ENOMEM;
+
+	if (!error)
+		return counters;
+	free(counters);
+	counters_fault(call, error);
+	return NULL;
+}
+
+/* Every backend of `only`, or of all pools. */
+static int write_backends(struct call *call, const struct pool *only, struct api_backends *backends,
+			  struct json_text *text)
+{
+	const struct model *model = call_model(call);
+	struct lb_counter *counters, *next;
+	struct stats_totals totals;
+	int error;
+
+	if (only) {
+		counters = count_pool(call, only);
+		if (counters)
+			put_backends(text, backends, only, counters);
+		free(counters);
+		return counters ? 0 : -1;
+	}
+	error = stats_collect(dataplane_of(call), model, &totals);
 	if (error)
 		return counters_fault(call, error);
-	json_array_append_new(list, api_json_backend(call_model(call), pool, backend, &counter));
+	next = totals.backends;
+	for (size_t i = 0; i < model->pool_count; i++) {
+		put_backends(text, backends, model->pools[i], next);
+		next += model->pools[i]->backend_count;
+	}
+	stats_totals_destroy(&totals);
 	return 0;
 }
 
-static int append_backends(struct call *call, const struct pool *pool, json_t *list)
+/* One backend, or with `backend` NULL an array of all of the pool, with all fields; NULL with the
+ * fault. */
+static json_t *read_backends(struct call *call, const struct pool *pool,
+			     const struct backend *backend)
 {
+	struct lb_counter *counters = count_pool(call, pool);
+	struct api_backends backends;
+	struct json_text text = {0};
+	json_t *json = NULL;
+
+	if (!counters)
+		return NULL;
+	api_backends_init(&backends, call_model(call), NULL, &call->fault);
+	if (!backend)
+		json_text_begin(&text, NULL, '[');
+	api_backends_enter(&backends, pool);
 	for (size_t i = 0; i < pool->backend_count; i++)
-		if (append_backend(call, pool, pool->backends[i], list) != 0)
-			return -1;
-	return 0;
+		if (!backend || backend == pool->backends[i])
+			api_backends_put(&backends, &text, pool->backends[i], &counters[i]);
+	if (!backend)
+		json_text_end(&text, ']');
+	if (!text.failed)
+		json = json_loadb(text.bytes, text.size, 0, NULL);
+	if (!json)
+		call_answer(call, NULL);
+	free(text.bytes);
+	free(counters);
+	return json;
 }
 
 int api_get_pools(struct call *call)
@@ -231,11 +287,9 @@ int api_get_pool(struct call *call)
 
 	if (!pool)
 		return -1;
-	list = json_array();
-	if (append_backends(call, pool, list) != 0) {
-		json_decref(list);
+	list = read_backends(call, pool, NULL);
+	if (!list)
 		return -1;
-	}
 	json = api_json_pool(call_model(call), pool);
 	if (json_object_set_new(json, "backends", list) != 0) {
 		json_decref(json);
@@ -244,27 +298,54 @@ int api_get_pool(struct call *call)
 	return call_answer(call, json);
 }
 
+/* 0, or -1 with the fault. */
+static int read_format(struct call *call, bool *columns)
+{
+	const char *format = call_parameter(call, "format");
+
+	*columns = format && !strcmp(format, "tsv");
+	if (!format || *columns || !strcmp(format, "json"))
+		return 0;
+	return fault_set(&call->fault, FAULT_USAGE,
+			 "%s: parameter format: \"%s\" is neither json nor tsv",
+			 call->request->path, format);
+}
+
 int api_get_backends(struct call *call)
 {
-	const struct model *model = call_model(call);
 	const char *name = call_parameter(call, "pool");
+	struct json_text text = {.style = JSON_TEXT_INDENTED};
+	struct api_backends backends;
 	const struct pool *only = NULL;
-	json_t *list;
+	bool columns;
 
+	if (api_backends_init(&backends, call_model(call), call_parameter(call, "fields"),
+			      &call->fault) != 0 ||
+	    read_format(call, &columns) != 0)
+		return -1;
 	if (name) {
-		only = find_pool(model, name, "listing its backends", &call->fault);
+		only = find_pool(call_model(call), name, "listing its backends", &call->fault);
 		if (!only)
 			return -1;
 	}
-	list = json_array();
-	for (size_t i = 0; i < model->pool_count; i++) {
-		if ((only && model->pools[i] != only) ||
-		    append_backends(call, model->pools[i], list) == 0)
-			continue;
-		json_decref(list);
+	if (columns) {
+		text.style = JSON_TEXT_COLUMNS;
+		api_backends_head(&backends, &text);
+	} else {
+		json_text_begin(&text, NULL, '{');
+		json_text_integer(&text, "schema", API_SCHEMA);
+		json_text_begin(&text, "backends", '[');
+	}
+	if (write_backends(call, only, &backends, &text) != 0) {
+		free(text.bytes);
 		return -1;
 	}
-	return call_answer(call, json_pack("{s:o}", "backends", list));
+	if (!columns) {
+		json_text_end(&text, ']');
+		json_text_end(&text, '}');
+		json_text_newline(&text);
+	}
+	return call_answer_text(call, &text, columns ? "text/tab-separated-values" : NULL);
 }
 
 int api_get_backend(struct call *call)
@@ -272,20 +353,16 @@ int api_get_backend(struct call *call)
 	const struct pool *pool =
 		find_pool(call_model(call), call->args[0], "finding its backend", &call->fault);
 	const struct backend *backend;
-	json_t *list, *json;
+	json_t *json;
 
 	if (!pool)
 		return -1;
 	backend = find_backend(pool, call->args[1], "showing it", &call->fault);
 	if (!backend)
 		return -1;
-	list = json_array();
-	if (append_backend(call, pool, backend, list) != 0) {
-		json_decref(list);
+	json = read_backends(call, pool, backend);
+	if (!json)
 		return -1;
-	}
-	json = json_incref(json_array_get(list, 0));
-	json_decref(list);
 	json_object_set_new(json, "check_target",
 			    api_json_check_target(call_model(call), pool, backend));
 	return call_answer(call, json);

@@ -52,6 +52,19 @@ int call_answer(struct call *call, json_t *body)
 	return 0;
 }
 
+int call_answer_text(struct call *call, struct json_text *text, const char *type)
+{
+	if (text->failed) {
+		free(text->bytes);
+		return call_answer(call, NULL);
+	}
+	call->reply->status = 200;
+	call->reply->text = text->bytes;
+	call->reply->text_size = text->size;
+	call->reply->type = type;
+	return 0;
+}
+
 /* Whoever changes what they have read sends its tag back in If-Match, and is refused (412) if
  * somebody else was first. */
 static void make_tag(json_t *json, char out[API_TAG_SIZE])
@@ -123,7 +136,9 @@ static const struct route {
 	 .of = CALL_OF_BACKEND,
 	 .change = api_change_backend,
 	 .parameters = {"dry_run"}},
-	{.path = "/v1/backends", .get = api_get_backends, .parameters = {"pool"}},
+	{.path = "/v1/backends",
+	 .get = api_get_backends,
+	 .parameters = {"pool", "fields", "format"}},
 	{.path = "/v1/node",
 	 .get = api_get_node,
 	 .patch = api_change_node,

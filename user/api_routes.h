@@ -37,6 +37,10 @@ struct api_request {
 struct api_reply {
 	unsigned status;
 	json_t *body; /* the caller releases it */
+	/* In its place: an answer that was written as text, which the caller frees; NULL: none. */
+	char *text;
+	size_t text_size;
+	const char *type; /* of its content; NULL: JSON */
 	char etag[24];
 	/* Not a body, but events as they happen; see api_stream_start. */
 	bool stream, history, follow;

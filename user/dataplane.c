@@ -338,6 +338,7 @@ void dataplane_close(struct dataplane *dp)
 	dataplane_arrays_unmap(dp);
 	dataplane_sweeper_free(dp);
 	dataplane_prober_free(dp);
+	free(dp->carried);
 	dataplane_copy_free(dp->explainer);
 	dataplane_copy_free(dp->unloaded);
 	dataplane_copy_free(dp->program);

@@ -32,6 +32,38 @@ static void counter_add(struct lb_counter *to, const struct lb_counter *from)
 	to->new_flows += from->new_flows;
 }
 
+/*
+ * What was carried over is nothing for nearly all counters, and only this process writes it: what
+ * was seen to be nothing is not read again, block by block. Not known yet is 0.
+ */
+enum carried { CARRIED_NOTHING = 1, CARRIED_SOMETHING };
+
+static bool is_zero(const struct lb_counter *counters, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (counters[i].packets || counters[i].bytes || counters[i].new_flows)
+			return false;
+	return true;
+}
+
+/* Within one block. */
+static int carried_read(struct dataplane *dp, uint32_t first, uint32_t count,
+			struct lb_counter *out)
+{
+	uint8_t *known = &dp->carried[first / BATCH];
+	int err;
+
+	if (*known == CARRIED_NOTHING) {
+		memset(out, 0, count * sizeof(*out));
+		return 0;
+	}
+	err = array_read(dp->fds[MAP_counters_carried], first, count, out);
+	if (!err && count == BATCH)
+		*known = is_zero(out, count) ? CARRIED_NOTHING : CARRIED_SOMETHING;
+	return err;
+}
+
+/* Within one block. */
 static int counters_batch(struct dataplane *dp, uint32_t first, uint32_t count,
 			  struct lb_counter *cells, struct lb_counter *out)
 {
@@ -39,27 +71,38 @@ static int counters_batch(struct dataplane *dp, uint32_t first, uint32_t count,
 	int err = array_read(dp->fds[MAP_counters], first, count, cells);
 
 	if (!err)
-		err = array_read(dp->fds[MAP_counters_carried], first, count, out);
+		err = carried_read(dp, first, count, out);
 	for (uint32_t i = 0; !err && i < count; i++)
 		for (size_t cpu = 0; cpu < cpus; cpu++)
 			counter_add(&out[i], &cells[i * cpus + cpu]);
 	return err;
 }
 
+/* Room for what is known of the blocks. */
+static int carried_begin(struct dataplane *dp)
+{
+	if (!dp->carried)
+		dp->carried = calloc(dp->settings.limits.counters / BATCH + 1, 1);
+	return dp->carried ? 0 : -ENOMEM;
+}
+
 int dataplane_counters(struct dataplane *dp, uint32_t first, uint32_t count, struct lb_counter *out)
 {
 	struct lb_counter *cells;
-	int err = 0;
+	int err = carried_begin(dp);
 
 	if (count > dp->settings.limits.counters || first > dp->settings.limits.counters - count)
 		return -EINVAL;
-	cells = calloc((size_t)dp->cpu_count * BATCH, sizeof(*cells));
+	cells = calloc((size_t)dp->cpu_count * (count < BATCH ? count : BATCH), sizeof(*cells));
 	if (!cells)
 		return -ENOMEM;
-	for (uint32_t done = 0; !err && done < count; done += BATCH) {
-		uint32_t now = count - done < BATCH ? count - done : BATCH;
+	for (uint32_t done = 0; !err && done < count;) {
+		uint32_t at = first + done, now = BATCH - at % BATCH;
 
-		err = counters_batch(dp, first + done, now, cells, out + done);
+		if (now > count - done)
+			now = count - done;
+		err = counters_batch(dp, at, now, cells, out + done);
+		done += now;
 	}
 	free(cells);
 	return err;
@@ -69,10 +112,14 @@ int dataplane_counter_carry(struct dataplane *dp, uint32_t index, const struct l
 {
 	int fd = dp->fds[MAP_counters_carried];
 	struct lb_counter sum;
+	int err = carried_begin(dp);
 
+	if (err)
+		return err;
 	if (bpf_map_lookup_elem(fd, &index, &sum))
 		return -errno;
 	counter_add(&sum, amount);
+	dp->carried[index / BATCH] = CARRIED_SOMETHING;
 	return bpf_map_update_elem(fd, &index, &sum, BPF_ANY) ? -errno : 0;
 }
 

@@ -41,72 +41,126 @@ static int read_run(struct dataplane *dp, const struct service *service, struct 
 	return error;
 }
 
-/* Adds up the service's run from `offset` on. */
-static int add_run(struct dataplane *dp, const struct service *service, uint32_t offset,
-		   struct lb_counter *sum)
+int stats_service(struct dataplane *dp, const struct service *service, struct lb_counter *out)
 {
 	struct lb_counter *run;
 	uint32_t count;
 	int error = read_run(dp, service, &run, &count);
 
-	for (uint32_t i = offset; i < count; i++)
-		counter_add(sum, &run[i]);
+	memset(out, 0, sizeof(*out));
+	for (uint32_t i = 0; i < count; i++)
+		counter_add(out, &run[i]);
 	free(run);
 	return error;
 }
 
-int stats_service(struct dataplane *dp, const struct service *service, struct lb_counter *out)
+/* Gives each backend of the pool its part of the run. */
+static void share_run(struct dataplane *dp, const struct pool *pool, const struct lb_counter *run,
+		      uint32_t count, struct lb_counter *backends)
 {
-	memset(out, 0, sizeof(*out));
-	return add_run(dp, service, 0, out);
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		uint32_t index = pool->backends[i]->index;
+		uint32_t offset = index ? dataplane_backends(dp)[index].counter : 0;
+
+		/* Offset 0 is every pool's "ended without a backend". */
+		if (offset && offset < count)
+			counter_add(&backends[i], &run[offset]);
+	}
+}
+
+int stats_pool(struct dataplane *dp, const struct model *model, const struct pool *pool,
+	       struct lb_counter *out)
+{
+	int error = 0;
+
+	memset(out, 0, pool->backend_count * sizeof(*out));
+	for (size_t i = 0; !error && i < model->service_count; i++) {
+		const struct service *service = model->services[i];
+		struct lb_counter *run;
+		uint32_t count;
+
+		if (strcmp(service->pool, pool->name) != 0)
+			continue;
+		error = read_run(dp, service, &run, &count);
+		share_run(dp, pool, run, count, out);
+		free(run);
+	}
+	return error;
+}
+
+/* ---- everything at once ---- */
+
+/* All counters that services have, read at one go: call by call takes longer than the counters. */
+struct snapshot {
+	struct lb_service_identity *identities; /* of the model's services, in its order */
+	struct lb_counter *counters;            /* all up to the end of the last run */
+};
+
+static int snapshot_read(struct dataplane *dp, const struct model *model, struct snapshot *out)
+{
+	uint32_t end = 0;
+	int error;
+
+	out->counters = NULL;
+	out->identities = calloc(model->service_count + 1, sizeof(*out->identities));
+	error = out->identities ? 0 : -ENOMEM;
+	for (size_t i = 0; !error && i < model->service_count; i++) {
+		struct lb_service_identity *identity = &out->identities[i];
+
+		if (!model->services[i]->index)
+			continue;
+		error = dataplane_service_identity(dp, model->services[i]->index, identity);
+		if (!error && identity->counter_count &&
+		    identity->counter_base + identity->counter_count > end)
+			end = identity->counter_base + identity->counter_count;
+	}
+	if (!error) {
+		out->counters = calloc(end + 1, sizeof(*out->counters));
+		error = !out->counters ? -ENOMEM
+			: end          ? dataplane_counters(dp, 0, end, out->counters)
+				       : 0;
+	}
+	return error;
+}
+
+static void snapshot_destroy(struct snapshot *snapshot)
+{
+	free(snapshot->identities);
+	free(snapshot->counters);
+}
+
+/* The sum of the service's run; at 0 is what ended without a backend, and was not forwarded. */
+static void sum_run(const struct snapshot *snapshot, size_t at, struct lb_counter *sum,
+		    struct lb_verdict_counter *forwarded)
+{
+	const struct lb_service_identity *identity = &snapshot->identities[at];
+	const struct lb_counter *run = snapshot->counters + identity->counter_base;
+
+	for (uint32_t i = 0; i < identity->counter_count; i++) {
+		counter_add(sum, &run[i]);
+		if (!i)
+			continue;
+		forwarded->packets += run[i].packets;
+		forwarded->bytes += run[i].bytes;
+	}
 }
 
 int stats_verdicts(struct dataplane *dp, const struct model *model, struct lb_verdict_counter *out)
 {
-	struct lb_counter forwarded = {0};
-	int error = dataplane_verdicts_ended(dp, out);
+	struct lb_verdict_counter forwarded = {0};
+	struct lb_counter any = {0};
+	struct snapshot snapshot;
+	int error = snapshot_read(dp, model, &snapshot);
 
+	if (!error)
+		error = dataplane_verdicts_ended(dp, out);
 	for (size_t i = 0; !error && i < model->service_count; i++)
-		error = add_run(dp, model->services[i], 1, &forwarded);
-	out[LB_FORWARDED].packets = forwarded.packets;
-	out[LB_FORWARDED].bytes = forwarded.bytes;
+		sum_run(&snapshot, i, &any, &forwarded);
+	if (!error)
+		out[LB_FORWARDED] = forwarded;
+	snapshot_destroy(&snapshot);
 	return error;
 }
-
-int stats_backend(struct dataplane *dp, const struct model *model, const struct pool *pool,
-		  const struct backend *backend, struct lb_counter *out)
-{
-	uint32_t offset;
-
-	memset(out, 0, sizeof(*out));
-	if (!backend->index)
-		return 0;
-	offset = dataplane_backends(dp)[backend->index].counter;
-	/* Offset 0 is every pool's "ended without a backend". */
-	if (!offset)
-		return 0;
-	for (size_t i = 0; i < model->service_count; i++) {
-		const struct service *service = model->services[i];
-		struct lb_service_identity identity;
-		struct lb_counter counter;
-		int error;
-
-		if (!service->index || strcmp(service->pool, pool->name) != 0)
-			continue;
-		error = dataplane_service_identity(dp, service->index, &identity);
-		if (error)
-			return error;
-		if (offset >= identity.counter_count)
-			continue;
-		error = dataplane_counters(dp, identity.counter_base + offset, 1, &counter);
-		if (error)
-			return error;
-		counter_add(out, &counter);
-	}
-	return 0;
-}
-
-/* ---- everything at once ---- */
 
 /* Where the backends of each pool begin in a row of all backends; [pool_count] is their number. */
 static size_t *pool_starts(const struct model *model)
@@ -137,45 +191,23 @@ static size_t pool_position(const struct model *model, const char *name)
 	return model->pool_count;
 }
 
-/* Gives each backend of the pool its part of the run. */
-static void share_run(struct dataplane *dp, const struct pool *pool, const struct lb_counter *run,
-		      uint32_t count, struct lb_counter *backends)
+static void share_service(struct dataplane *dp, const struct model *model, size_t at,
+			  const struct snapshot *snapshot, const size_t *starts,
+			  struct stats_totals *out)
 {
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		uint32_t index = pool->backends[i]->index;
-		uint32_t offset = index ? dataplane_backends(dp)[index].counter : 0;
+	const struct lb_service_identity *identity = &snapshot->identities[at];
+	size_t pool = pool_position(model, model->services[at]->pool);
 
-		if (offset && offset < count)
-			counter_add(&backends[i], &run[offset]);
-	}
-}
-
-static int collect_service(struct dataplane *dp, const struct model *model, size_t at,
-			   const size_t *starts, struct stats_totals *out)
-{
-	const struct service *service = model->services[at];
-	struct lb_verdict_counter *forwarded = &out->verdicts[LB_FORWARDED];
-	size_t pool = pool_position(model, service->pool);
-	struct lb_counter *run;
-	uint32_t count;
-	int error = read_run(dp, service, &run, &count);
-
-	for (uint32_t i = 0; i < count; i++) {
-		counter_add(&out->services[at], &run[i]);
-		if (!i)
-			continue;
-		forwarded->packets += run[i].packets;
-		forwarded->bytes += run[i].bytes;
-	}
-	if (count && pool < model->pool_count)
-		share_run(dp, model->pools[pool], run, count, out->backends + starts[pool]);
-	free(run);
-	return error;
+	sum_run(snapshot, at, &out->services[at], &out->verdicts[LB_FORWARDED]);
+	if (pool < model->pool_count)
+		share_run(dp, model->pools[pool], snapshot->counters + identity->counter_base,
+			  identity->counter_count, out->backends + starts[pool]);
 }
 
 int stats_collect(struct dataplane *dp, const struct model *model, struct stats_totals *out)
 {
 	size_t *starts = pool_starts(model);
+	struct snapshot snapshot;
 	int error = -ENOMEM;
 
 	memset(out, 0, sizeof(*out));
@@ -185,8 +217,12 @@ int stats_collect(struct dataplane *dp, const struct model *model, struct stats_
 	out->backends = calloc(starts[model->pool_count] + 1, sizeof(*out->backends));
 	if (out->services && out->backends)
 		error = dataplane_verdicts_ended(dp, out->verdicts);
-	for (size_t i = 0; !error && i < model->service_count; i++)
-		error = collect_service(dp, model, i, starts, out);
+	if (!error) {
+		error = snapshot_read(dp, model, &snapshot);
+		for (size_t i = 0; !error && i < model->service_count; i++)
+			share_service(dp, model, i, &snapshot, starts, out);
+		snapshot_destroy(&snapshot);
+	}
 	free(starts);
 	if (error)
 		stats_totals_destroy(out);

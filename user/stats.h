@@ -10,8 +10,9 @@
 
 /* Each returns 0 or a negative errno; objects that are not published yet count zero. */
 int stats_service(struct dataplane *dp, const struct service *service, struct lb_counter *out);
-int stats_backend(struct dataplane *dp, const struct model *model, const struct pool *pool,
-		  const struct backend *backend, struct lb_counter *out);
+/* out[backend_count], in the pool's order. */
+int stats_pool(struct dataplane *dp, const struct model *model, const struct pool *pool,
+	       struct lb_counter *out);
 /* out[LB_VERDICT_COUNT], FORWARDED from the services that there are. */
 int stats_verdicts(struct dataplane *dp, const struct model *model, struct lb_verdict_counter *out);
 

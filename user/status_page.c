@@ -10,7 +10,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "api_json.h"
 #include "events.h"
+#include "json_text.h"
 
 enum { EVENTS_TOLD = 100 };
 
@@ -22,16 +24,19 @@ __asm__(".section .rodata\n"
 	".previous\n");
 extern const char status_page_begin[], status_page_end[];
 
-/* What is asked, and which field of the answer is kept (NULL: all of it). */
+/* What is asked, and which field of the answer is kept (NULL: all of it). Backends, of which there
+ * may be thousands, come as lines. */
 static const struct part {
 	const char *name;
 	const char *path;
 	const char *parameter; /* set to 1; NULL: none */
 	const char *field;
 } parts[] = {
-	{"status", "/v1/status", NULL, NULL},   {"services", "/v1/services", NULL, "services"},
-	{"pools", "/v1/pools", NULL, "pools"},  {"backends", "/v1/backends", NULL, "backends"},
+	{"status", "/v1/status", NULL, NULL},
+	{"services", "/v1/services", NULL, "services"},
+	{"pools", "/v1/pools", NULL, "pools"},
 	{"drops", "/v1/drops", "all", "drops"},
+	{"backends", "/v1/backends", NULL, "backends"},
 };
 
 const char *status_page_html(size_t *size)
@@ -40,10 +45,23 @@ const char *status_page_html(size_t *size)
 	return status_page_begin;
 }
 
-static int add_part(struct api_state *state, const struct part *part, json_t *page,
+/* The only field of an answer that came as text, which is a list. */
+static void put_list(struct json_text *page, const char *name, char *text, size_t size)
+{
+	char *begin = memchr(text, '[', size), *end = memrchr(text, ']', size);
+
+	if (!begin || !end) {
+		page->failed = true;
+		return;
+	}
+	end[1] = '\0';
+	json_text_raw(page, name, begin);
+}
+
+static int add_part(struct api_state *state, const struct part *part, struct json_text *page,
 		    struct fault *fault)
 {
-	json_t *query = json_object(), *kept;
+	json_t *query = json_object();
 	struct api_request request = {
 		.method = "GET", .path = part->path, .query = query, .who = "status page"};
 	struct api_reply reply;
@@ -52,41 +70,56 @@ static int add_part(struct api_state *state, const struct part *part, json_t *pa
 	if (part->parameter)
 		json_object_set_new(query, part->parameter, json_string("1"));
 	api_answer(state, &request, &reply);
-	kept = part->field ? json_object_get(reply.body, part->field) : reply.body;
-	if (reply.status != 200 || json_object_set(page, part->name, kept) != 0)
-		error = fault_set(fault, FAULT_FAILED, "status page: asking %s: %s", part->path,
-				  reply.status == 200 ? "out of memory" : "it cannot be read");
+	if (reply.status != 200)
+		error = fault_set(fault, FAULT_FAILED, "status page: asking %s: it cannot be read",
+				  part->path);
+	else if (reply.text)
+		put_list(page, part->name, reply.text, reply.text_size);
+	else
+		json_text_tree(page, part->name,
+			       part->field ? json_object_get(reply.body, part->field) : reply.body);
 	json_decref(reply.body);
+	free(reply.text);
 	json_decref(query);
 	return error;
 }
 
-static json_t *clock_json(void)
+static void put_clock(struct json_text *page)
 {
 	time_t now = time(NULL);
 	char text[32];
 	struct tm tm;
 
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	return json_string(text);
+	json_text_string(page, "time", text);
+}
+
+static void put_events(struct json_text *page, const struct controller *controller)
+{
+	json_t *events = events_last(controller_events(controller), EVENTS_TOLD);
+
+	json_text_tree(page, "events", events);
+	json_decref(events);
 }
 
 char *status_page_data(struct api_state *state, size_t *size, struct fault *fault)
 {
-	const struct controller *controller = state->controller;
-	json_t *page = json_pack("{s:i, s:o, s:I, s:o}", "schema", 1, "time", clock_json(),
-				 "uptime_ms", (json_int_t)controller_uptime_ms(controller),
-				 "events", events_last(controller_events(controller), EVENTS_TOLD));
-	char *text = NULL;
+	struct json_text page = {0};
 	int error = 0;
 
+	json_text_begin(&page, NULL, '{');
+	json_text_integer(&page, "schema", API_SCHEMA);
+	put_clock(&page);
+	json_text_integer(&page, "uptime_ms", controller_uptime_ms(state->controller));
+	put_events(&page, state->controller);
 	for (size_t i = 0; !error && i < sizeof(parts) / sizeof(parts[0]); i++)
-		error = add_part(state, &parts[i], page, fault);
+		error = add_part(state, &parts[i], &page, fault);
+	json_text_end(&page, '}');
+	if (!error && page.failed)
+		error = fault_set(fault, FAULT_FAILED, "status page: answering: out of memory");
+	*size = error ? 0 : page.size;
 	if (!error)
-		text = json_dumps(page, JSON_COMPACT);
-	if (!error && !text)
-		fault_set(fault, FAULT_FAILED, "status page: answering: out of memory");
-	json_decref(page);
-	*size = text ? strlen(text) : 0;
-	return text;
+		return page.bytes;
+	free(page.bytes);
+	return NULL;
 }
