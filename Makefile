@@ -396,8 +396,12 @@ install: all
 	install -m 644 $(wildcard tools/man/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(wildcard tools/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 $(wildcard tools/monitoring/*) $(DESTDIR)$(PREFIX)/share/limpet
-	for program in $(notdir $(PROGRAMS)); do install -D -m 644 tools/completions/limpet.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program || exit; done
+	install -m 644 tools/completions/complete $(DESTDIR)$(PREFIX)/share/limpet
+	for program in $(notdir $(PROGRAMS)); do \
+		install -D -m 644 tools/completions/limpet.bash \
+			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program && \
+		install -D -m 644 tools/completions/limpet.fish $(DESTDIR)$(FISHDIR)/$$program.fish || exit; done
+	install -D -m 644 tools/completions/_limpet $(DESTDIR)$(ZSHDIR)/_limpet
 	install -d $(DESTDIR)$(UNITDIR) $(addprefix $(DESTDIR)$(PREFIX)/lib/,sysusers.d tmpfiles.d)
 	for unit in lbd.service lbload@.service; do sed 's|@SBIN@|$(PREFIX)/sbin|g' tools/systemd/$$unit \
 		>$(DESTDIR)$(UNITDIR)/$$unit || exit; done
