@@ -243,6 +243,7 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	ctl_line("packets", "%s", ctl_count_field(ctl, backend, "packets", number));
 	ctl_line("bytes", "%s", ctl_count_field(ctl, backend, "bytes", number));
 	ctl_line("new flows", "%s", ctl_count_field(ctl, backend, "new_flows", number));
+	ctl_line("etag", "%s", ctl_text(backend, "etag"));
 }
 
 int ctl_backend_show(struct ctl *ctl, struct fault *fault)
@@ -254,7 +255,7 @@ int ctl_backend_show(struct ctl *ctl, struct fault *fault)
 	if (ctl_target_parse(ctl->arguments[0], &target, fault) != 0)
 		return -1;
 	ctl_target_path(&target, &request);
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_tagged(ctl, &request, &reply, fault) != 0)
 		return -1;
 	if (!ctl_print_json(ctl, reply))
 		print_backend(ctl, reply);

@@ -116,8 +116,7 @@ static json_t *load(const struct ctl *ctl, const char *path, struct fault *fault
 
 static int put(struct ctl *ctl, const char *path, size_t *changes, struct fault *fault)
 {
-	struct ctl_request request = {
-		.method = "PUT", .path = {"config"}, .if_match = ctl_value(ctl, "if-match")};
+	struct ctl_request request = {.method = "PUT", .path = {"config"}};
 	json_t *json = load(ctl, path, fault);
 	int error = -1;
 

@@ -23,16 +23,17 @@ static void print_addresses(const struct ctl *ctl, const json_t *list)
 
 int ctl_node_show(struct ctl *ctl, struct fault *fault)
 {
-	const struct ctl_request request = {.method = "GET", .path = {"node"}};
+	struct ctl_request request = {.method = "GET", .path = {"node"}};
 	const json_t *addresses;
 	json_t *reply;
 
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_tagged(ctl, &request, &reply, fault) != 0)
 		return -1;
 	addresses = json_object_get(reply, "addresses");
 	if (!ctl_print_json(ctl, reply)) {
 		ctl_line("admin", "%s", ctl_text(reply, "admin"));
 		ctl_line("vip", "%s", ctl_text(reply, "vip"));
+		ctl_line("etag", "%s", ctl_text(reply, "etag"));
 		if (json_array_size(addresses))
 			print_addresses(ctl, addresses);
 	}

@@ -131,6 +131,7 @@ static void print_pool(const struct ctl *ctl, const json_t *pool)
 		ctl_line("NAT flows", "%s", ctl_count_field(ctl, pool, "nat_flows", number));
 	ctl_line("clients known", "%s", ctl_count_field(ctl, pool, "clients", number));
 	ctl_line("backends up", "%s", up);
+	ctl_line("etag", "%s", ctl_text(pool, "etag"));
 	putchar('\n');
 	print_backends(ctl, json_object_get(pool, "backends"));
 	free(services);
@@ -138,10 +139,10 @@ static void print_pool(const struct ctl *ctl, const json_t *pool)
 
 int ctl_pool_show(struct ctl *ctl, struct fault *fault)
 {
-	const struct ctl_request request = {.method = "GET", .path = {"pools", ctl->arguments[0]}};
+	struct ctl_request request = {.method = "GET", .path = {"pools", ctl->arguments[0]}};
 	json_t *reply;
 
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_tagged(ctl, &request, &reply, fault) != 0)
 		return -1;
 	if (!ctl_print_json(ctl, reply))
 		print_pool(ctl, reply);

@@ -80,12 +80,11 @@ static void print_sources(const json_t *service)
 
 int ctl_service_show(struct ctl *ctl, struct fault *fault)
 {
-	const struct ctl_request request = {.method = "GET",
-					    .path = {"services", ctl->arguments[0]}};
+	struct ctl_request request = {.method = "GET", .path = {"services", ctl->arguments[0]}};
 	char number[CTL_NUMBER_SIZE], up[CTL_NAME_SIZE], *listen;
 	json_t *reply;
 
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_tagged(ctl, &request, &reply, fault) != 0)
 		return -1;
 	if (!ctl_print_json(ctl, reply)) {
 		listen = ctl_join(json_object_get(reply, "listen"));
@@ -98,6 +97,7 @@ int ctl_service_show(struct ctl *ctl, struct fault *fault)
 		ctl_line("packets", "%s", ctl_count_field(ctl, reply, "packets", number));
 		ctl_line("bytes", "%s", ctl_count_field(ctl, reply, "bytes", number));
 		ctl_line("new flows", "%s", ctl_count_field(ctl, reply, "new_flows", number));
+		ctl_line("etag", "%s", ctl_text(reply, "etag"));
 		free(listen);
 	}
 	json_decref(reply);

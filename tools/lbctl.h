@@ -45,7 +45,8 @@ struct ctl {
 	const char *config;
 	enum ctl_output output;
 	bool dry_run;
-	bool colour; /* of stdout */
+	const char *if_match; /* with or without quotes; NULL: not given */
+	bool colour;          /* of stdout */
 	bool help, version;
 	const struct ctl_command *command; /* NULL: none named */
 	const char *object;                /* named without a verb; NULL: none */
@@ -90,7 +91,6 @@ struct ctl_request {
 	const char *path[5];     /* segments behind /v1 */
 	const char *query[8][2]; /* names and values; a NULL value is left out */
 	const json_t *body;      /* NULL: none */
-	const char *if_match;    /* NULL: none */
 	char *etag;              /* room for CTL_ETAG_SIZE bytes of the reply's; NULL: not wanted */
 };
 
@@ -103,6 +103,10 @@ int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **r
  * "running". The request's method is set here. */
 int ctl_ask_finished(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
 		     struct fault *fault);
+/* As ctl_ask, with the reply's tag, without its quotes, as "etag" in it. The request's is set here.
+ */
+int ctl_ask_tagged(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
+		   struct fault *fault);
 /* As ctl_ask, of what is only shown: with JSON output it is printed as it came, and no reply (NULL)
  * is left to be printed. */
 int ctl_ask_shown(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,

@@ -81,13 +81,16 @@ static size_t on_header(char *data, size_t one, size_t count, void *context)
 }
 
 /* NULL: none, or out of memory. */
-static struct curl_slist *make_headers(const struct ctl_request *request)
+static struct curl_slist *make_headers(const struct ctl *ctl, const struct ctl_request *request)
 {
-	char header[CTL_ETAG_SIZE + 32];
+	const char *tag = ctl->if_match;
+	char header[2 * CTL_ETAG_SIZE];
 
-	if (!request->if_match)
+	if (!tag || !strcmp(request->method, "GET"))
 		return NULL;
-	snprintf(header, sizeof(header), "If-Match: %s", request->if_match);
+	/* A shell takes the quotes off. */
+	snprintf(header, sizeof(header), strchr(tag, '"') ? "If-Match: %s" : "If-Match: \"%s\"",
+		 tag);
 	return curl_slist_append(NULL, header);
 }
 
@@ -221,8 +224,8 @@ static int read_reply(const struct ctl *ctl, const struct text *text, long statu
 static int perform(struct transfer *transfer, const struct ctl_request *request, const char *url,
 		   const char *body, json_t **reply, struct fault *fault)
 {
-	struct curl_slist *headers = make_headers(request);
 	const struct ctl *ctl = transfer->ctl;
+	struct curl_slist *headers = make_headers(ctl, request);
 	CURL *curl = transfer->curl;
 	long status = 0;
 	CURLcode code;
@@ -322,6 +325,20 @@ int ctl_ask_finished(const struct ctl *ctl, struct ctl_request *request, json_t 
 		if (ctl_ask(ctl, request, reply, fault) != 0)
 			return -1;
 	}
+	return 0;
+}
+
+int ctl_ask_tagged(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
+		   struct fault *fault)
+{
+	char etag[CTL_ETAG_SIZE] = "", *tag = etag;
+
+	request->etag = etag;
+	if (ctl_ask(ctl, request, reply, fault) != 0)
+		return -1;
+	tag += strspn(tag, "\"");
+	tag[strcspn(tag, "\"")] = '\0';
+	json_object_set_new(*reply, "etag", json_string(tag));
 	return 0;
 }
 

@@ -19,9 +19,10 @@
 enum { WORDS_MAX = 32, COMMAND_OPTION = 256, HELP_COLUMN = 52 };
 
 static const struct option globals[] = {
-	{"output", required_argument, NULL, 'o'}, {"dry-run", no_argument, NULL, 'n'},
-	{"socket", required_argument, NULL, 's'}, {"config", required_argument, NULL, 'c'},
-	{"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'},
+	{"output", required_argument, NULL, 'o'},   {"dry-run", no_argument, NULL, 'n'},
+	{"socket", required_argument, NULL, 's'},   {"config", required_argument, NULL, 'c'},
+	{"if-match", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
 };
 
 enum { GLOBAL_COUNT = sizeof(globals) / sizeof(globals[0]) };
@@ -146,6 +147,9 @@ static int take(struct ctl *ctl, int option, struct fault *fault)
 	case 'n':
 		ctl->dry_run = true;
 		return 0;
+	case 'm': /* has no letter of its own */
+		ctl->if_match = optarg;
+		return 0;
 	case 's':
 		ctl->socket = optarg;
 		return 0;
@@ -204,9 +208,9 @@ static int check_arguments(const struct ctl *ctl, struct fault *fault)
 	char name[CTL_NAME_SIZE];
 
 	command_name(command, name);
-	if (ctl->dry_run && !command->changes)
-		return fault_set(fault, FAULT_USAGE, "%s: --dry-run: it changes nothing anyway",
-				 name);
+	if (!command->changes && (ctl->dry_run || ctl->if_match))
+		return fault_set(fault, FAULT_USAGE, "%s: --%s: it changes nothing anyway", name,
+				 ctl->dry_run ? "dry-run" : "if-match");
 	if (ctl->argument_count < command->least)
 		fault_set(fault, FAULT_USAGE, "%s: an argument is missing", name);
 	else if (ctl->argument_count > command->most)
@@ -331,6 +335,7 @@ static void help_globals(void)
 {
 	printf("  -o, --output table|wide|json  how to print\n"
 	       "  -n, --dry-run                 say what a change would do, and do nothing\n"
+	       "  --if-match ETAG               change it only if it is still what had that tag\n"
 	       "  --socket PATH                 lbd's socket ($LBD_SOCKET, " SOCKET_DEFAULT ")\n"
 	       "  -c, --config FILE             the configuration to check (" CONFIG_DEFAULT ")\n"
 	       "  -h, --help                    for everything, an object or a command\n"

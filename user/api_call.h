@@ -15,7 +15,14 @@
 enum { API_TAG_SIZE = sizeof(((struct api_reply *)0)->etag) };
 
 /* What a path is the configuration of: that has a tag. */
-enum call_of { CALL_OF_NOTHING, CALL_OF_CONFIG, CALL_OF_SERVICE, CALL_OF_POOL, CALL_OF_BACKEND };
+enum call_of {
+	CALL_OF_NOTHING,
+	CALL_OF_CONFIG,
+	CALL_OF_SERVICE,
+	CALL_OF_POOL,
+	CALL_OF_BACKEND,
+	CALL_OF_NODE
+};
 
 struct call {
 	struct api_state *state;

@@ -9,42 +9,6 @@
 
 /* ---- changes ---- */
 
-/* True if `tag`, quotes included, is in the list of If-Match. A weak one (W/"...") is no match. */
-static bool tag_listed(const char *list, const char *tag)
-{
-	size_t size = strlen(tag);
-
-	while (size && *list) {
-		list += strspn(list, " \t,");
-		if (!strncmp(list, tag, size) && strchr(" \t,", list[size]))
-			return true;
-		list += strcspn(list, ",");
-	}
-	return false;
-}
-
-/* 0, or -1 with the reply filled in. */
-static int check_precondition(struct call *call)
-{
-	const char *wanted = call->request->if_match;
-	char tag[API_TAG_SIZE];
-
-	if (!wanted || !strcmp(wanted, "*"))
-		return 0;
-	call_object_tag(call, tag);
-	if (tag_listed(wanted, tag))
-		return 0;
-	call_config_tag(call, tag);
-	if (tag_listed(wanted, tag))
-		return 0;
-	fault_set(&call->fault, FAULT_CONFLICT,
-		  "%s: changing it: it is not what If-Match says any more: somebody changed it",
-		  call->request->path);
-	fault_hint(&call->fault, "read it again, and send its new ETag (or that of /v1/config)");
-	call->reply->status = 412;
-	return -1;
-}
-
 static int answer_changes(struct call *call, bool dry_run, json_t *changes)
 {
 	return call_answer(call, json_pack("{s:b, s:o}", "dry_run", dry_run, "changes",
@@ -77,7 +41,7 @@ static int change(struct call *call, enum change_object object, const char *pool
 					 call->request->path);
 		wanted.body = call->request->body;
 	}
-	if (read_request(call, &request) != 0 || check_precondition(call) != 0)
+	if (read_request(call, &request) != 0)
 		return -1;
 	if (controller_change(call->state->controller, &wanted, &request, &changes, &call->fault) !=
 	    0) {
@@ -102,7 +66,7 @@ int api_post_reload(struct call *call)
 	struct controller_request request;
 	json_t *changes = NULL;
 
-	if (read_request(call, &request) != 0 || check_precondition(call) != 0)
+	if (read_request(call, &request) != 0)
 		return -1;
 	if (controller_reload(call->state->controller, &request, &changes, &call->details,
 			      &call->fault) != 0) {
@@ -120,7 +84,7 @@ int api_put_config(struct call *call)
 	if (!call->request->body)
 		return fault_set(&call->fault, FAULT_USAGE, "%s: reading the request: no body",
 				 call->request->path);
-	if (read_request(call, &request) != 0 || check_precondition(call) != 0)
+	if (read_request(call, &request) != 0)
 		return -1;
 	if (controller_document(call->state->controller, call->request->body, &request, &changes,
 				&call->details, &call->fault) != 0) {

@@ -16,6 +16,7 @@
 #include "api_json.h"
 #include "model_json.h"
 #include "siphash.h"
+#include "vip.h"
 
 enum { SEGMENTS_MAX = 8, PARAMETERS_MAX = 8 };
 
@@ -70,7 +71,7 @@ int call_answer_text(struct call *call, struct json_text *text, const char *type
 static void make_tag(json_t *json, char out[API_TAG_SIZE])
 {
 	static const uint8_t key[LB_SEED_SIZE];
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
 	out[0] = '\0';
 	if (text)
@@ -102,9 +103,62 @@ void call_object_tag(const struct call *call, char out[API_TAG_SIZE])
 		service = model_service_find(model, call->args[0]);
 		if (service)
 			make_tag(model_json_service(service), out);
+	} else if (call->of == CALL_OF_NODE) {
+		make_tag(json_integer(vips_node(controller_vips(call->state->controller))), out);
 	} else if (call->of == CALL_OF_CONFIG) {
 		call_config_tag(call, out);
 	}
+}
+
+/* True if `tag`, quotes included, is in the list of If-Match. A weak one (W/"...") is no match. */
+static bool tag_listed(const char *list, const char *tag)
+{
+	size_t size = strlen(tag);
+
+	while (size && *list) {
+		list += strspn(list, " \t,");
+		if (!strncmp(list, tag, size) && strchr(" \t,", list[size]))
+			return true;
+		list += strcspn(list, ",");
+	}
+	return false;
+}
+
+/* Whether If-Match names what is to be changed, or something around it, as it is now. */
+static bool is_matched(const struct call *call, const char *wanted)
+{
+	const struct pool *pool = call->of == CALL_OF_BACKEND
+					  ? model_pool_find(call_model(call), call->args[0])
+					  : NULL;
+	char tag[API_TAG_SIZE];
+
+	if (!strcmp(wanted, "*"))
+		return true;
+	call_object_tag(call, tag);
+	if (tag_listed(wanted, tag))
+		return true;
+	if (pool) {
+		make_tag(model_json_pool(pool), tag);
+		if (tag_listed(wanted, tag))
+			return true;
+	}
+	call_config_tag(call, tag);
+	return tag_listed(wanted, tag);
+}
+
+/* Of everything that may change something: 0, or -1 with the reply filled in. */
+static int check_precondition(struct call *call)
+{
+	const char *wanted = call->request->if_match;
+
+	if (!wanted || is_matched(call, wanted))
+		return 0;
+	fault_set(&call->fault, FAULT_CONFLICT,
+		  "%s: changing it: it is not what If-Match says any more: somebody changed it",
+		  call->request->path);
+	fault_hint(&call->fault, "read it again, and send its new ETag (or that of /v1/config)");
+	call->reply->status = 412;
+	return -1;
 }
 
 /* ---- the table ---- */
@@ -142,13 +196,17 @@ static const struct route {
 	{.path = "/v1/node",
 	 .get = api_get_node,
 	 .patch = api_change_node,
+	 .of = CALL_OF_NODE,
 	 .parameters = {"dry_run"}},
 	{.path = "/v1/drops", .get = api_get_drops, .parameters = {"all"}},
 	{.path = "/v1/flows",
 	 .get = api_get_flows,
 	 .parameters = {"pool", "backend", "source", "older", "younger", "limit", "cursor"}},
 	{.path = "/v1/pools/{}/clients", .get = api_get_clients, .parameters = {"limit", "cursor"}},
-	{.path = "/v1/pools/{}/clients/{}", .remove = api_forget_client, .parameters = {"dry_run"}},
+	{.path = "/v1/pools/{}/clients/{}",
+	 .remove = api_forget_client,
+	 .of = CALL_OF_POOL,
+	 .parameters = {"dry_run"}},
 	{.path = "/v1/flows/lookup",
 	 .get = api_get_lookup,
 	 .parameters = {"proto", "source", "destination", "syn"}},
@@ -286,7 +344,10 @@ static int dispatch(struct call *call, char *path)
 		if (!run)
 			return no_such_method(call, &routes[i]);
 		call->of = routes[i].of;
-		return check_parameters(call, &routes[i]) == 0 ? run(call) : -1;
+		if (check_parameters(call, &routes[i]) != 0 ||
+		    (run != routes[i].get && check_precondition(call) != 0))
+			return -1;
+		return run(call);
 	}
 	return no_such_path(call);
 }

@@ -247,4 +247,21 @@ takes_slots() { (($(backend_field "$1" slots) > 0)); }
 	expect "$(api -o /dev/null -w '%{http_code}' -X PATCH -H "If-Match: $tag" \
 		-d '{"weight": 6}' http://lbd/v1/pools/web/backends/web2)" = 412
 	expect "$(backend_field web/web2 weight)" = 5
+	# lbctl shows tags, and takes them on every change.
+	tag=$(lbctl backend show web/web2 -o json | jq -r .etag)
+	[[ $(lbctl backend show web/web2) == *"etag "*"$tag"* ]]
+	run -0 lbctl backend weight web/web2 9 --if-match "$tag"
+	run -5 lbctl backend weight web/web2 10 --if-match "$tag"
+	[[ $output == *"somebody changed it"* ]]
+	run -5 lbctl --if-match "$tag" backend maint web/web2
+	run -5 lbctl backend drain web/web2 --if-match "$tag"
+	run -5 lbctl backend del web/web2 --if-match "$tag"
+	run -5 lbctl reload --if-match "$tag"
+	run -5 lbctl service del http --if-match "$tag"
+	run -5 lbctl node drain --if-match "$tag"
+	expect "$(backend_field web/web2 weight)" = 9
+	run -2 lbctl backend show web/web2 --if-match "$tag"
+	run -0 lbctl service add other tcp://192.0.2.10:8080 --pool web \
+		--if-match "$(lbctl config export | sed -nE '1s/.*ETag: //p')"
+	lbctl service del other --if-match "$(lbctl service show other -o json | jq -r .etag)"
 }

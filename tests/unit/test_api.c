@@ -387,24 +387,92 @@ static void test_lookup(void **state)
 
 /* ---- HTTP ---- */
 
-static void test_precondition(void **state)
+/* The tag of what is at a path, as If-Match. */
+static void tag_of(struct place *place, const char *path, char header[64])
+{
+	char *answer = request(place, "GET", path, NULL, NULL), *tag = strstr(answer, "ETag: ");
+
+	assert_non_null(tag);
+	snprintf(header, 64, "If-Match: %.18s\r\n", tag + 6);
+	free(answer);
+}
+
+/* Every call that changes something, and what it may be held to. */
+static const struct conditional {
+	const char *method, *path, *body;
+	const char *tags[3]; /* of these paths */
+} conditionals[] = {
+	{"POST", "/v1/services/new", "{}", {"/v1/config"}},
+	{"PATCH", "/v1/services/http", "{}", {"/v1/services/http", "/v1/config"}},
+	{"DELETE", "/v1/services/http", NULL, {"/v1/services/http", "/v1/config"}},
+	{"POST",
+	 "/v1/pools/web/backends/new",
+	 "{\"address\": \"10.9.9.9\"}",
+	 {"/v1/pools/web", "/v1/config"}},
+	{"PATCH",
+	 "/v1/pools/web/backends/web1",
+	 "{}",
+	 {"/v1/pools/web/backends/web1", "/v1/pools/web", "/v1/config"}},
+	{"DELETE",
+	 "/v1/pools/web/backends/web1",
+	 NULL,
+	 {"/v1/pools/web/backends/web1", "/v1/pools/web", "/v1/config"}},
+	{"DELETE", "/v1/pools/web/clients/198.51.100.77", NULL, {"/v1/pools/web", "/v1/config"}},
+	{"PATCH", "/v1/node", "{\"admin\": \"ready\"}", {"/v1/node", "/v1/config"}},
+	{"PUT", "/v1/config", "{\"version\": 1}", {"/v1/config"}},
+	{"POST", "/v1/reload?dry_run=1", NULL, {"/v1/config"}},
+};
+
+static void test_preconditions(void **state)
+{
+	struct place *place = *state;
+	char header[64], *answer;
+
+	for (size_t i = 0; i < COUNT(conditionals); i++) {
+		const struct conditional *c = &conditionals[i];
+
+		/* Nobody's, and another object's. */
+		tag_of(place, "/v1/pools/dns", header);
+		for (size_t old = 0; old < 2; old++) {
+			asked[0] = '\0';
+			answer = request(place, c->method, c->path, c->body,
+					 old ? header : "If-Match: \"0123456789abcdef\"\r\n");
+			assert_answer(c->path, answer, 412,
+				      "{\"error\": {\"code\": \"conflict\"}}");
+			assert_string_equal(asked, "");
+			free(answer);
+		}
+		for (size_t n = 0; n < COUNT(c->tags) && c->tags[n]; n++) {
+			tag_of(place, c->tags[n], header);
+			answer = request(place, c->method, c->path, c->body, header);
+			assert_answer(c->path, answer, 200, "{}");
+			free(answer);
+		}
+	}
+}
+
+/* What is not said to change anything is not held to a tag. */
+static void test_no_precondition(void **state)
+{
+	char *answer = request(*state, "GET", "/v1/services/http", NULL, "If-Match: \"x\"\r\n");
+
+	assert_int_equal(status_of(answer), 200);
+	free(answer);
+}
+
+static void test_precondition_is_of_now(void **state)
 {
 	static const char path[] = "/v1/services/http", body[] = "{\"pool\": \"web\"}";
-	char *answer = request(*state, "GET", "/v1/config", NULL, NULL), *tag, header[64];
+	char header[64], *answer;
 
-	tag = strstr(answer, "ETag: ");
-	assert_non_null(tag);
-	snprintf(header, sizeof(header), "If-Match: %.18s\r\n", tag + 6);
-	free(answer);
+	tag_of(*state, "/v1/config", header);
 	answer = request(*state, "PATCH", path, body, header);
 	assert_int_equal(status_of(answer), 200);
 	free(answer);
 	model_service_find(model, "http")->listen_count = 1;
-	asked[0] = '\0';
 	answer = request(*state, "PATCH", path, body, header);
 	assert_answer("another configuration", answer, 412,
 		      "{\"error\": {\"code\": \"conflict\"}}");
-	assert_string_equal(asked, "");
 	free(answer);
 }
 
@@ -594,11 +662,18 @@ static void test_long_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest others[] = {
-		WITH_PLACE(test_precondition),    WITH_PLACE(test_allow),
-		WITH_PLACE(test_columns),         WITH_PLACE(test_body_in_parts),
-		WITH_PLACE(test_large_body),      WITH_PLACE(test_socket_mode),
-		WITH_PLACE(test_second_instance), WITH_PLACE(test_stale_socket),
-		WITH_PLACE(test_not_a_socket),    WITH_PLACE(test_long_path),
+		WITH_PLACE(test_preconditions),
+		WITH_PLACE(test_no_precondition),
+		WITH_PLACE(test_precondition_is_of_now),
+		WITH_PLACE(test_allow),
+		WITH_PLACE(test_columns),
+		WITH_PLACE(test_body_in_parts),
+		WITH_PLACE(test_large_body),
+		WITH_PLACE(test_socket_mode),
+		WITH_PLACE(test_second_instance),
+		WITH_PLACE(test_stale_socket),
+		WITH_PLACE(test_not_a_socket),
+		WITH_PLACE(test_long_path),
 	};
 	struct CMUnitTest tests[COUNT(cases) + COUNT(lookup_cases)];
 	char names[COUNT(cases)][96];
