@@ -19,16 +19,15 @@ static bool is_verb(const json_t *answer, const char *verb)
 static void print_slots(const json_t *answer)
 {
 	const json_t *unsettled = json_object_get(answer, "unsettled_slots");
-	const char *who = strcmp(ctl_text(answer, "affinity"), "source-ip")
-				  ? "new flows"
-				  : "new flows, by client";
+	const char *whose = strcmp(ctl_text(answer, "affinity"), "source-ip") ? "" : " of clients";
 
 	ctl_line("slots",
 		 "%" PRIu64 " of %" PRIu64 " get another owner; unsettled: %" PRIu64
 		 " now, %" PRIu64 " then",
 		 ctl_integer(answer, "slots_moved"), ctl_integer(answer, "table_size"),
 		 ctl_integer(unsettled, "now"), ctl_integer(unsettled, "then"));
-	ctl_line(who, "%.1f%% go to another backend", percent(answer, "new_flows_percent"));
+	ctl_line("new flows", "%.1f%%%s go to another backend",
+		 percent(answer, "new_flows_percent"), whose);
 	ctl_line("established", "%.1f%% of flows without an entry lose their backend%s",
 		 percent(answer, "all_flows_percent"),
 		 ctl_integer(answer, "slots_lost") ? "" : ": all stay where they are");

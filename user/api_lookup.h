@@ -16,13 +16,9 @@
  * (1: a new flow, the default; 0: an established one). 0, or -1 with FAULT_USAGE. */
 int api_lookup_parse(const json_t *parameters, struct lookup_flow *flow, struct fault *fault);
 
-/* Asks the packet program. A new reference, or NULL with `fault` set. */
+/* Asks the packet program; with `if_down` (NULL: none; NAME or POOL/NAME of the flow's pool) what
+ * it would say if that backend were down. A new reference, or NULL with `fault` set. */
 json_t *api_lookup(const struct model *model, struct dataplane *dp, const struct lookup_flow *flow,
-		   struct fault *fault);
-
-/* What the program said, as JSON. `now`: what NAT made of the packet; family 0: nothing. NULL if
- * out of memory. */
-json_t *api_lookup_json(const struct model *model, const struct lookup_flow *flow,
-			const struct lb_explanation *said, const struct lookup_flow *now);
+		   const char *if_down, struct fault *fault);
 
 #endif

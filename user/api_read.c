@@ -391,7 +391,8 @@ int api_get_lookup(struct call *call)
 
 	if (api_lookup_parse(call->request->query, &flow, &call->fault) != 0)
 		return -1;
-	json = api_lookup(call_model(call), dataplane_of(call), &flow, &call->fault);
+	json = api_lookup(call_model(call), dataplane_of(call), &flow,
+			  call_parameter(call, "if_down"), &call->fault);
 	return json ? call_answer(call, json) : -1;
 }
 

@@ -209,7 +209,7 @@ static const struct route {
 	 .parameters = {"dry_run"}},
 	{.path = "/v1/flows/lookup",
 	 .get = api_get_lookup,
-	 .parameters = {"proto", "source", "destination", "syn"}},
+	 .parameters = {"proto", "source", "destination", "syn", "if_down"}},
 	{.path = "/v1/what-if",
 	 .get = api_get_what_if,
 	 .parameters = {"change", "backend", "weight", "mode"}},

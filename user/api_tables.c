@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "api_call.h"
-#include "api_json.h"
+#include "api_entry.h"
 #include "duration.h"
 #include "find.h"
 #include "log.h"
@@ -24,7 +24,6 @@ enum {
 	/* What one request reads and tells at most: some 10 ms. */
 	READ_MAX = 8 * DATAPLANE_BATCH_MAX,
 	FOUND_MAX = DATAPLANE_BATCH_MAX,
-	TICK_SHIFT = 30,
 };
 
 static struct dataplane *dataplane_of(const struct call *call)
@@ -130,107 +129,13 @@ static int parse_filter(struct call *call, struct filter *filter)
 	return parse_cursor(call, &filter->cursor);
 }
 
-/* ---- indices to names ---- */
-
-struct names {
-	const struct pool **pools;
-	const struct backend **backends;
-	uint32_t pool_limit, backend_limit;
-};
-
-static void names_free(struct names *names)
-{
-	free(names->pools);
-	free(names->backends);
-}
-
-static int names_make(struct call *call, struct names *names)
-{
-	const struct lb_limits *limits = &dataplane_settings(dataplane_of(call))->limits;
-	const struct model *model = call_model(call);
-
-	names->pool_limit = limits->services;
-	names->backend_limit = limits->backends;
-	names->pools = calloc(limits->services + 1UL, sizeof(*names->pools));
-	names->backends = calloc(limits->backends + 1UL, sizeof(*names->backends));
-	if (!names->pools || !names->backends)
-		return fault_set(&call->fault, FAULT_FAILED, "%s: answering: out of memory",
-				 call->request->path);
-	for (size_t p = 0; p < model->pool_count; p++) {
-		const struct pool *pool = model->pools[p];
-
-		if (pool->index && pool->index <= limits->services)
-			names->pools[pool->index] = pool;
-		for (size_t b = 0; b < pool->backend_count; b++) {
-			uint32_t index = pool->backends[b]->index;
-
-			if (index && index <= limits->backends)
-				names->backends[index] = pool->backends[b];
-		}
-	}
-	return 0;
-}
-
-static json_t *pool_name(const struct names *names, uint32_t index)
-{
-	return index <= names->pool_limit && names->pools[index]
-		       ? json_string(names->pools[index]->name)
-		       : json_null();
-}
-
-/* Null for a backend that is gone. */
-static json_t *backend_name(const struct names *names, uint32_t index)
-{
-	return index <= names->backend_limit && names->backends[index]
-		       ? json_string(names->backends[index]->name)
-		       : json_null();
-}
-
-static uint64_t backend_status(struct call *call, const struct names *names, uint32_t index)
-{
-	return index <= names->backend_limit ? dataplane_backends(dataplane_of(call))[index].status
-					     : 0;
-}
-
-/* Ticks since the entry was seen. A packet may have stored a later one than `now`. */
-static uint32_t age_of(uint32_t seen, uint32_t now)
-{
-	int32_t age = (int32_t)(now - (seen & ~(LB_DOOMED | LB_CLAIMED)));
-
-	return age < 0 ? 0 : (uint32_t)age;
-}
-
-static uint64_t ticks_ms(uint32_t ticks)
-{
-	return ((uint64_t)ticks << TICK_SHIFT) / 1000000;
-}
-
 /* ---- flows ---- */
-
-/* As the packet program judges it (entry_live in bpf/flow_table.h). */
-static bool flow_live(struct call *call, const struct names *names,
-		      const struct dataplane_flow *flow, uint32_t now)
-{
-	const struct lb_flow *entry = &flow->entry;
-	const struct lb_pool *pool;
-	uint64_t status = backend_status(call, names, entry->backend);
-	uint32_t idle;
-
-	if (entry->seen & LB_DOOMED || entry->pool > names->pool_limit ||
-	    !(status & LB_BACKEND_USABLE) || LB_STATUS_INCARNATION(status) != entry->incarnation)
-		return false;
-	pool = &dataplane_pools(dataplane_of(call))[entry->pool];
-	idle = flow->proto == IPPROTO_UDP     ? pool->idle_udp
-	       : entry->state == LB_FLOW_OPEN ? pool->idle_tcp
-					      : pool->idle_closing;
-	return age_of(entry->seen, now) <= idle;
-}
 
 static bool flow_wanted(const struct filter *filter, const struct dataplane_flow *flow,
 			uint32_t now)
 {
 	const struct prefix *source = &filter->source;
-	uint64_t age_ms = ticks_ms(age_of(flow->entry.seen, now));
+	uint64_t age_ms = api_entry_age_ms(flow->entry.seen, now);
 	struct addr masked;
 
 	if ((filter->pool && filter->pool->index != flow->entry.pool) ||
@@ -246,73 +151,13 @@ static bool flow_wanted(const struct filter *filter, const struct dataplane_flow
 	return addr_equal(&masked, &source->addr);
 }
 
-static json_t *end_json(const struct addr *addr, uint16_t port)
-{
-	char text[ADDR_TEXT_SIZE], out[ADDR_TEXT_SIZE + 16];
-
-	addr_format(addr, text);
-	snprintf(out, sizeof(out), addr->family == 6 ? "[%s]:%u" : "%s:%u", text, port);
-	return json_string(out);
-}
-
-static json_t *flow_json(struct call *call, const struct names *names,
-			 const struct dataplane_flow *flow, uint32_t now)
-{
-	static const char *const states[] = {
-		[LB_FLOW_OPENING] = "opening",
-		[LB_FLOW_OPEN] = "open",
-		[LB_FLOW_CLOSING] = "closing",
-		[LB_FLOW_RESET] = "reset",
-	};
-	const struct lb_flow *entry = &flow->entry;
-
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:I, s:b}", "proto",
-			 flow->proto == IPPROTO_UDP ? "udp" : "tcp", "source",
-			 end_json(&flow->source, flow->source_port), "destination",
-			 end_json(&flow->destination, flow->destination_port), "pool",
-			 pool_name(names, entry->pool), "backend",
-			 backend_name(names, entry->backend), "state",
-			 entry->state <= LB_FLOW_RESET ? states[entry->state] : "unknown", "kind",
-			 flow->birth ? "birth" : "flow", "age_s",
-			 (json_int_t)(ticks_ms(age_of(entry->seen, now)) / 1000), "live",
-			 flow_live(call, names, flow, now));
-}
-
-/* ---- clients ---- */
-
-static bool client_live(struct call *call, const struct dataplane_client *client, uint32_t now)
-{
-	const struct lb_pool *pool = &dataplane_pools(dataplane_of(call))[client->pool];
-	uint32_t idle = client->record.known ? pool->client_life : pool->idle_closing;
-
-	return !(client->record.seen & LB_DOOMED) && age_of(client->record.seen, now) <= idle;
-}
-
-static json_t *client_json(struct call *call, const struct names *names, const struct pool *pool,
-			   const struct dataplane_client *client, uint32_t now)
-{
-	uint32_t word = LB_CLIENT_WORD(client->record.pair);
-	const struct prefix prefix = {.addr = client->address,
-				      .length = client->address.family == 4 ? pool->prefix_v4
-									    : pool->prefix_v6};
-	char address[PREFIX_TEXT_SIZE];
-
-	return json_pack(
-		"{s:s, s:o, s:o, s:b, s:I, s:b, s:b}", "address", prefix_format(&prefix, address),
-		"owner", backend_name(names, LB_SLOT_OWNER(word)), "fallback",
-		backend_name(names, LB_SLOT_FALLBACK(word)), "changed", !!(word & LB_SLOT_CHANGED),
-		"idle_s", (json_int_t)(ticks_ms(age_of(client->record.seen, now)) / 1000), "known",
-		client->record.known != 0, "live", client_live(call, client, now));
-}
-
 /* ---- lists ---- */
 
 /* What a request has read so far. */
 struct listing {
 	struct call *call;
 	struct filter filter;
-	struct names names;
-	uint32_t now;
+	struct api_entry_names names;
 	json_t *list;
 	bool cut; /* there is more, and the limit is reached */
 	size_t read;
@@ -344,8 +189,8 @@ static void list_add(struct listing *listing, list_item item, const void *entrie
 
 static json_t *flow_item(const struct listing *listing, const void *entry)
 {
-	return flow_wanted(&listing->filter, entry, listing->now)
-		       ? flow_json(listing->call, &listing->names, entry, listing->now)
+	return flow_wanted(&listing->filter, entry, listing->names.now)
+		       ? api_entry_flow(&listing->names, entry)
 		       : NULL;
 }
 
@@ -354,9 +199,7 @@ static json_t *client_item(const struct listing *listing, const void *entry)
 	const struct dataplane_client *client = entry;
 	const struct pool *pool = listing->filter.pool;
 
-	return client->pool == pool->index
-		       ? client_json(listing->call, &listing->names, pool, client, listing->now)
-		       : NULL;
+	return client->pool == pool->index ? api_entry_client(&listing->names, pool, client) : NULL;
 }
 
 /* 0 or a negative errno. */
@@ -397,14 +240,11 @@ static int list_answer(struct listing *listing, bool flows)
 	struct call *call = listing->call;
 	int err;
 
-	if (names_make(call, &listing->names) != 0) {
-		names_free(&listing->names);
-		return -1;
-	}
-	listing->now = dataplane_tick();
 	listing->list = json_array();
-	err = list_read(listing, flows);
-	names_free(&listing->names);
+	err = api_entry_names_make(&listing->names, dataplane_of(call), call_model(call));
+	if (!err)
+		err = list_read(listing, flows);
+	api_entry_names_destroy(&listing->names);
 	if (err) {
 		json_decref(listing->list);
 		return fault_set(&call->fault, fault_code_of_errno(-err),

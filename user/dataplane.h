@@ -219,6 +219,12 @@ int dataplane_flows_read(struct dataplane *dp, struct dataplane_cursor *cursor,
 			 struct dataplane_flow *out, uint32_t max);
 int dataplane_clients_read(struct dataplane *dp, struct dataplane_cursor *cursor,
 			   struct dataplane_client *out, uint32_t max);
+/* The entries of one flow, up to one of each kind, and the record of a client, by its masked
+ * address: how many there are, or a negative errno. `wanted`: its addresses, ports and protocol. */
+int dataplane_flow_find(struct dataplane *dp, const struct dataplane_flow *wanted,
+			struct dataplane_flow out[2]);
+int dataplane_client_find(struct dataplane *dp, uint32_t pool, const struct addr *address,
+			  struct dataplane_client *out);
 /* Deletes the record of a client, by its masked address: 0, -ENOENT or another negative errno. */
 int dataplane_client_forget(struct dataplane *dp, uint32_t pool, const struct addr *address);
 
@@ -236,6 +242,22 @@ uint32_t dataplane_tick(void);
 int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
 		      struct lb_explanation *explanation, void *out, size_t *out_size,
 		      struct fault *fault);
+
+/* What the maps would hold of a pool and its backends. */
+struct dataplane_supposed {
+	uint32_t pool;
+	uint32_t size; /* of its table */
+	const uint32_t *words;
+	const struct lb_times *times;
+	const uint64_t *statuses; /* of all backends: [settings.limits.backends + 1] */
+};
+
+/* The same as if the maps held that: on maps of the copy's own, with the entries of flows and
+ * clients that there are. Takes some 0.1 s: the program is loaded for it. */
+int dataplane_explain_supposed(struct dataplane *dp, const struct dataplane_supposed *supposed,
+			       const void *frame, size_t size, uint32_t ifindex,
+			       struct lb_explanation *explanation, void *out, size_t *out_size,
+			       struct fault *fault);
 
 /* Name and meaning of a verdict: "drop_truncated", "the frame ends inside a header". */
 const char *dataplane_verdict_name(uint32_t verdict);

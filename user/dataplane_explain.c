@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,19 +77,17 @@ static int explainer_ready(struct dataplane *dp, struct fault *fault)
 	return -1;
 }
 
-int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
-		      struct lb_explanation *explanation, void *out, size_t *out_size,
-		      struct fault *fault)
+/* As dataplane_explain, on this copy of the program. */
+static int explain(struct dataplane *dp, struct lb_bpf *copy, const void *frame, size_t size,
+		   uint32_t ifindex, struct lb_explanation *explanation, void *out,
+		   size_t *out_size, struct fault *fault)
 {
 	struct xdp_md context = {.data_end = (uint32_t)size, .ingress_ifindex = ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = (uint32_t)size,
 		    .repeat = 1);
 	const uint32_t zero = 0;
-	int map, err;
+	int map = bpf_map__fd(copy->maps.explanation), err;
 
-	if (explainer_ready(dp, fault))
-		return -1;
-	map = bpf_map__fd(dp->explainer->maps.explanation);
 	memset(explanation, 0, sizeof(*explanation));
 	bpf_map_update_elem(map, &zero, explanation, BPF_ANY);
 	if (ifindex) {
@@ -99,7 +98,7 @@ int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint
 		run.data_out = out;
 		run.data_size_out = (uint32_t)*out_size;
 	}
-	err = -bpf_prog_test_run_opts(bpf_program__fd(dp->explainer->progs.limpet), &run);
+	err = -bpf_prog_test_run_opts(bpf_program__fd(copy->progs.limpet), &run);
 	/* ENOSPC: it ran, and `out` got what fits. */
 	if (err && err != ENOSPC)
 		return fault_set(fault, fault_code_of_errno(err),
@@ -111,6 +110,111 @@ int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint
 		return fault_set(fault, FAULT_FAILED, "%s: reading the explanation: %s",
 				 dp->pin_dir, strerror(errno));
 	return 0;
+}
+
+int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
+		      struct lb_explanation *explanation, void *out, size_t *out_size,
+		      struct fault *fault)
+{
+	if (explainer_ready(dp, fault))
+		return -1;
+	return explain(dp, dp->explainer, frame, size, ifindex, explanation, out, out_size, fault);
+}
+
+/* ---- on maps that say what is supposed ---- */
+
+/* Has the copy use an array of its own, filled with the first `size` bytes of `values`. 0 or a
+ * negative errno. */
+static int own_array(struct bpf_map *map, size_t value_size, size_t count, const void *values,
+		     size_t size)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, bpf_map__name(map), sizeof(uint32_t),
+				(uint32_t)value_size, (uint32_t)count, &options);
+	void *memory = fd < 0 ? NULL : dataplane_array_map(fd, value_size, count);
+	int err = memory ? 0 : -errno;
+
+	if (memory)
+		memcpy(memory, values, size);
+	dataplane_array_unmap(memory, value_size, count);
+	if (!err)
+		err = bpf_map__reuse_fd(map, fd);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int own_pools(struct dataplane *dp, struct lb_bpf *copy,
+		     const struct dataplane_supposed *supposed)
+{
+	const size_t count = dp->settings.limits.services + 1UL, size = count * sizeof(*dp->pools);
+	struct lb_pool *pools = malloc(size), *pool;
+	int err = -ENOMEM;
+
+	if (pools) {
+		memcpy(pools, dp->pools, size);
+		pool = &pools[supposed->pool];
+		pool->table = LB_TABLE(0, supposed->size);
+		pool->times_base = 0;
+		pool->flags |= LB_POOL_UNSETTLED;
+		err = own_array(copy->maps.pools, sizeof(*pools), count, pools, size);
+	}
+	free(pools);
+	return err;
+}
+
+static int own_backends(struct dataplane *dp, struct lb_bpf *copy,
+			const struct dataplane_supposed *supposed)
+{
+	const size_t count = dp->settings.limits.backends + 1UL;
+	const size_t size = count * sizeof(*dp->backends);
+	struct lb_backend *backends = malloc(size);
+	int err = -ENOMEM;
+
+	if (backends) {
+		memcpy(backends, dp->backends, size);
+		for (size_t i = 0; i < count; i++)
+			backends[i].status = supposed->statuses[i];
+		err = own_array(copy->maps.backends, sizeof(*backends), count, backends, size);
+	}
+	free(backends);
+	return err;
+}
+
+static int own_arrays(struct dataplane *dp, struct lb_bpf *copy,
+		      const struct dataplane_supposed *supposed)
+{
+	const size_t size = supposed->size;
+	int err = own_pools(dp, copy, supposed);
+
+	if (!err)
+		err = own_backends(dp, copy, supposed);
+	if (!err)
+		err = own_array(copy->maps.slots, sizeof(struct lb_slot_block),
+				size / LB_SLOT_BLOCK + 1, supposed->words,
+				size * sizeof(*supposed->words));
+	if (!err)
+		err = own_array(copy->maps.slot_times, sizeof(*supposed->times), size,
+				supposed->times, size * sizeof(*supposed->times));
+	return err;
+}
+
+int dataplane_explain_supposed(struct dataplane *dp, const struct dataplane_supposed *supposed,
+			       const void *frame, size_t size, uint32_t ifindex,
+			       struct lb_explanation *explanation, void *out, size_t *out_size,
+			       struct fault *fault)
+{
+	struct lb_bpf *copy = dataplane_copy_open(dp, true, fault);
+	int err = copy ? own_arrays(dp, copy, supposed) : 0;
+	int result = -1;
+
+	if (err)
+		fault_set(fault, fault_code_of_errno(-err), "%s: making a table to suppose: %s",
+			  dp->pin_dir, strerror(-err));
+	if (copy && !err && dataplane_copy_load(dp, copy, fault) == 0)
+		result = explain(dp, copy, frame, size, ifindex, explanation, out, out_size, fault);
+	dataplane_copy_free(copy);
+	return result;
 }
 
 int dataplane_program_jited(const struct dataplane *dp)

@@ -134,6 +134,59 @@ int dataplane_clients_read(struct dataplane *dp, struct dataplane_cursor *cursor
 	return err ? err : (int)batch.count;
 }
 
+/* ---- one entry ---- */
+
+static int entry_read(struct dataplane *dp, enum dataplane_map map, const void *key, void *value)
+{
+	if (bpf_map_lookup_elem(dp->fds[map], key, value) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+int dataplane_flow_find(struct dataplane *dp, const struct dataplane_flow *wanted,
+			struct dataplane_flow out[2])
+{
+	const struct lb_flow_key_v4 v4 = {.source = wanted->source.ip.v4,
+					  .destination = wanted->destination.ip.v4,
+					  .source_port = htons(wanted->source_port),
+					  .destination_port = htons(wanted->destination_port),
+					  .proto = wanted->proto};
+	const struct lb_flow_key_v6 v6 = {.source = wanted->source.ip,
+					  .destination = wanted->destination.ip,
+					  .source_port = htons(wanted->source_port),
+					  .destination_port = htons(wanted->destination_port),
+					  .proto = wanted->proto};
+	const bool four = wanted->source.family == 4;
+	const void *key = four ? (const void *)&v4 : (const void *)&v6;
+	struct lb_birth birth;
+	int found, count = 0;
+
+	out[0] = out[1] = *wanted;
+	found = entry_read(dp, four ? MAP_births_v4 : MAP_births_v6, key, &birth);
+	if (found < 0)
+		return found;
+	if (found) {
+		out[count].birth = true;
+		out[count++].entry = birth.flow;
+	}
+	found = entry_read(dp, four ? MAP_flows_v4 : MAP_flows_v6, key, &out[count].entry);
+	return found < 0 ? found : count + found;
+}
+
+int dataplane_client_find(struct dataplane *dp, uint32_t pool, const struct addr *address,
+			  struct dataplane_client *out)
+{
+	const struct lb_client_key_v4 v4 = {.pool = pool, .address = address->ip.v4};
+	const struct lb_client_key_v6 v6 = {.pool = pool, .address = address->ip};
+	const bool four = address->family == 4;
+
+	*out = (struct dataplane_client){.pool = pool, .address = *address};
+	return entry_read(dp, four ? MAP_clients_v4 : MAP_clients_v6,
+			  four ? (const void *)&v4 : (const void *)&v6, &out->record);
+}
+
+/* ---- forgetting ---- */
+
 static void usage_less(struct dataplane *dp, enum lb_quota quota)
 {
 	__atomic_fetch_sub(&dp->usage->count[quota], 1, __ATOMIC_RELAXED);

@@ -91,3 +91,27 @@ struct backend *find_backend(const struct pool *pool, const char *name, const ch
 		"backend list", fault);
 	return NULL;
 }
+
+const struct service *find_service_at(const struct model *model, uint32_t index)
+{
+	for (size_t i = 0; index && i < model->service_count; i++)
+		if (model->services[i]->index == index)
+			return model->services[i];
+	return NULL;
+}
+
+const struct pool *find_pool_at(const struct model *model, uint32_t index)
+{
+	for (size_t i = 0; index && i < model->pool_count; i++)
+		if (model->pools[i]->index == index)
+			return model->pools[i];
+	return NULL;
+}
+
+const struct backend *find_backend_at(const struct pool *pool, uint32_t index)
+{
+	for (size_t i = 0; index && pool && i < pool->backend_count; i++)
+		if (pool->backends[i]->index == index)
+			return pool->backends[i];
+	return NULL;
+}

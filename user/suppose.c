@@ -6,6 +6,7 @@
 #include "suppose.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "find.h"
@@ -66,7 +67,7 @@ static int add(struct pool *pool, const struct supposition *supposition, struct 
 					   : strerror(errno));
 }
 
-static void kill(const struct pool *pool, struct backend *backend)
+static void kill_backend(const struct pool *pool, struct backend *backend)
 {
 	if (pool_checks(pool))
 		backend->health = HEALTH_DOWN;
@@ -74,7 +75,7 @@ static void kill(const struct pool *pool, struct backend *backend)
 		backend->hop.resolved = false;
 }
 
-static void drain(struct backend *backend, enum drain_mode mode)
+static void drain_backend(struct backend *backend, enum drain_mode mode)
 {
 	backend->admin = ADMIN_DRAIN;
 	backend->drain_over = false;
@@ -92,11 +93,11 @@ static int happen(struct pool *pool, const struct supposition *supposition, stru
 	if (!backend)
 		return -1;
 	if (supposition->what == SUPPOSE_KILL)
-		kill(pool, backend);
+		kill_backend(pool, backend);
 	else if (supposition->what == SUPPOSE_DEL)
 		pool_backend_del(pool, supposition->backend);
 	else if (supposition->what == SUPPOSE_DRAIN)
-		drain(backend, supposition->drain_mode);
+		drain_backend(backend, supposition->drain_mode);
 	else if (supposition->what == SUPPOSE_WEIGHT)
 		backend->weight = supposition->weight;
 	else
@@ -132,9 +133,70 @@ int suppose(struct supposed *supposed, struct dataplane *dp, const struct model 
 		  : 0;
 }
 
+/* As publish would write it: becoming unusable raises the incarnation, and entries die with it. */
+static uint64_t status_then(uint64_t status, const struct pool *pool, const struct backend *backend)
+{
+	const uint32_t may = LB_BACKEND_USABLE | LB_BACKEND_TAKES_CLIENTS;
+	uint32_t incarnation = LB_STATUS_INCARNATION(status);
+	uint32_t flags = (uint32_t)(status & 0xff & ~may);
+
+	if (backend && backend_usable(pool, backend))
+		flags |= LB_BACKEND_USABLE;
+	else if (status & LB_BACKEND_USABLE)
+		incarnation++;
+	if (backend && backend_takes_clients(pool, backend))
+		flags |= LB_BACKEND_TAKES_CLIENTS;
+	return LB_STATUS(incarnation, LB_STATUS_FORWARD(status), flags);
+}
+
+/* Index of a backend by its place in impact's list. */
+static uint32_t index_of(const struct impact *impact, uint32_t number)
+{
+	const struct backend *backend = number ? impact->backends[number - 1].before : NULL;
+
+	return backend ? backend->index : 0;
+}
+
+int suppose_maps(struct supposed *supposed, struct dataplane *dp, struct dataplane_supposed *out,
+		 struct fault *fault)
+{
+	const size_t count = dataplane_settings(dp)->limits.backends + 1UL;
+	const struct impact *impact = &supposed->impact;
+
+	supposed->words = calloc(impact->table_size, sizeof(*supposed->words));
+	supposed->statuses = calloc(count, sizeof(*supposed->statuses));
+	if (!supposed->words || !supposed->statuses)
+		return fault_set(fault, FAULT_FAILED, "pool %s: supposing: out of memory",
+				 supposed->from->name);
+	for (size_t i = 0; i < count; i++)
+		supposed->statuses[i] = dataplane_backends(dp)[i].status;
+	for (size_t i = 0; i < impact->backend_count; i++) {
+		uint32_t index = index_of(impact, (uint32_t)i + 1);
+
+		if (index)
+			supposed->statuses[index] = status_then(
+				supposed->statuses[index], supposed->to, impact->backends[i].after);
+	}
+	for (uint32_t i = 0; i < impact->table_size; i++) {
+		uint32_t word = impact->words[i];
+
+		supposed->words[i] =
+			LB_SLOT(index_of(impact, LB_SLOT_OWNER(word)),
+				index_of(impact, LB_SLOT_FALLBACK(word)), word & LB_SLOT_CHANGED);
+	}
+	*out = (struct dataplane_supposed){.pool = supposed->from->index,
+					   .size = impact->table_size,
+					   .words = supposed->words,
+					   .times = impact->times,
+					   .statuses = supposed->statuses};
+	return 0;
+}
+
 void suppose_destroy(struct supposed *supposed)
 {
 	impact_destroy(&supposed->impact);
+	free(supposed->words);
+	free(supposed->statuses);
 	model_free(supposed->model);
 	*supposed = (struct supposed){0};
 }

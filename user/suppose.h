@@ -34,6 +34,9 @@ struct supposed {
 	const struct pool *from; /* borrowed from what runs */
 	const struct pool *to;   /* of `model` */
 	struct impact impact;
+	/* Of suppose_maps. */
+	uint32_t *words;
+	uint64_t *statuses;
 };
 
 /* "kill", "add", ...; the reverse returns -1 for an unknown word. */
@@ -45,6 +48,12 @@ int suppose_parse(const char *word);
 int suppose(struct supposed *supposed, struct dataplane *dp, const struct model *running,
 	    const struct supposition *supposition, struct fault *fault);
 void suppose_destroy(struct supposed *supposed);
+
+/* What the maps would hold of it, for dataplane_explain_supposed; `out` borrows from `supposed`.
+ * Not of a supposition that adds a backend: it has no place in the maps. 0, or -1 with `fault` set.
+ */
+int suppose_maps(struct supposed *supposed, struct dataplane *dp, struct dataplane_supposed *out,
+		 struct fault *fault);
 
 /* The pool's table in the maps. */
 struct impact_table suppose_table(struct dataplane *dp, const struct pool *pool);

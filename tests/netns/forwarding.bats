@@ -283,6 +283,43 @@ outer_sources()
 	done
 }
 
+# lookup_bytes CLIENT VIP PORT: what `flow lookup` says is sent is what comes in at the backend.
+lookup_bytes()
+{
+	local told backend
+	told=$(lbctl flow lookup udp "$1:$3" "$2:53" -o json)
+	backend=$(jq -r .backend <<<"$told")
+	rm -f "$LAB/log/arrived"
+	# On its cable: behind its interface the outer header is gone.
+	spawn arrived router python3 "$BATS_TEST_DIRNAME/arrived.py" "$backend" "$3"
+	wait_until 30 grep -q ready "$LAB/log/arrived"
+	on client python3 -c '
+import socket, sys
+source, port, vip = sys.argv[1].strip("[]"), int(sys.argv[2]), sys.argv[3].strip("[]")
+out = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET, socket.SOCK_DGRAM)
+out.bind((source, port))
+out.sendto(b"", (vip, 53))' "$1" "$3" "$2"
+	wait_until 30 grep -q '^[0-9a-f]' "$LAB/log/arrived"
+	stop arrived
+	expect "$(tail -n 1 "$LAB/log/arrived")" = \
+		"$(python3 "$BATS_TEST_DIRNAME/arrived.py" "$(jq -r .sent.bytes <<<"$told")")" "to $2"
+	expect "$(jq .sent.size <<<"$told")" = "$(($(tail -n 1 "$LAB/log/arrived" | wc -c) / 2))"
+	expect "$(jq -r '.sent.headers[0].destination' <<<"$told")" = \
+		"$(on "$backend" ip -j link show eth0 | jq -r '.[0].address')" "its MAC"
+}
+
+@test "flow lookup gives the bytes that arrive at the backend" {
+	local digit
+	for digit in "${pools[@]}"; do
+		INSTANCE=one
+		lookup_bytes "$(client_v4 3)" "192.0.2.1$digit" "4100$digit"
+		lookup_bytes "[$(client_v6 3)]" "[2001:db8::1$digit]" "4100$digit"
+		INSTANCE=two
+		lookup_bytes "$(client_v4 3)" "192.0.2.2$digit" "4100$digit"
+		lookup_bytes "[$(client_v6 3)]" "[2001:db8::2$digit]" "4100$digit"
+	done
+}
+
 @test "an exact port wins over a range that begins or ends with it" {
 	INSTANCE=one
 	service_at() # PORT

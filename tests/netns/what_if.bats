@@ -161,6 +161,45 @@ clients_swept() { (($(lbctl pool show sticky -o json | jq .clients) == $1)); }
 	wait_until 30 backend_is web/web3 health up
 }
 
+# lookups FILE [OPTION...]: where packets of flows that are there and of new ones would go.
+lookups()
+{
+	local n source
+	for source in $(jq -r '[.flows[] | select(.kind == "flow") | .source][:12][]' "$LAB/flows"); do
+		lbctl flow lookup tcp "$source" "$vip:80" --established -o json "${@:2}"
+	done >"$1.json"
+	for ((n = 1; n <= 12; n++)); do
+		lbctl flow lookup tcp "$(client_v4 3):$((5000 + n))" "$vip:80" -o json "${@:2}"
+		lbctl flow lookup tcp "$(client_v4 $n):4000" "$sticky:80" -o json "${@:2}"
+	done >>"$1.json"
+	jq -c '[.key, .verdict, .backend, .decided_by, .slot, .slot_owner, .slot_fallback, .owner,
+		.fallback, [.entries[] | select(.live) | [.kind, .backend]]]' "$1.json" >"$1"
+}
+
+@test "flow lookup --if-down: what each flow gets once the backend is down" {
+	steady_start tcp "$vip:80" 60 --source "$(client_v4 1)" --source "$(client_v4 2)"
+	steady_rounds tcp 3
+	for ((n = 1; n <= 6; n++)); do
+		on client curl -s -o /dev/null --max-time 5 --interface "$(client_v4 $n)" "http://$sticky/"
+	done
+	lbctl flow list --pool web --younger 10s -o json >"$LAB/flows"
+	lookups "$LAB/now"
+	lookups "$LAB/told" --if-down web3
+	expect "$(jq -s '[.[] | select(.now.backend == "web3")] | length' "$LAB/told.json")" -gt 3
+	expect "$(jq -s '[.[] | select(.backend == "web3")] | length' "$LAB/told.json")" = 0
+	jq -c '[.key, .now.backend, .now.decided_by]' "$LAB/told.json" |
+		diff <(jq -c '[.key, .backend, .decided_by]' "$LAB/now.json") -
+	stop tcp
+	backend_cut web3
+	wait_until 30 backend_is web/web3 health down
+	wait_until 30 backend_is sticky/web3 health down
+	lookups "$LAB/then"
+	diff "$LAB/told" "$LAB/then"
+	backend_mend web3
+	wait_until 30 backend_is web/web3 health up
+	wait_until 30 backend_is sticky/web3 health up
+}
+
 @test "clients that are known: at once where their backend is gone, with their next flow where it drains" {
 	local n there
 	for ((n = 1; n <= 40; n++)); do

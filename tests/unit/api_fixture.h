@@ -327,6 +327,23 @@ int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint
 	return 0;
 }
 
+/* Whatever is supposed: web2 by the slot. */
+int dataplane_explain_supposed(struct dataplane *dp, const struct dataplane_supposed *supposed,
+			       const void *frame, size_t size, uint32_t ifindex,
+			       struct lb_explanation *said, void *out, size_t *out_size,
+			       struct fault *fault)
+{
+	int rc = dataplane_explain(dp, frame, size, ifindex, said, out, out_size, fault);
+
+	assert_int_equal(supposed->pool, 1);
+	/* web1 was usable: its entries die with it. */
+	assert_int_equal(LB_STATUS_INCARNATION(supposed->statuses[1]), 8);
+	assert_int_equal(supposed->statuses[1] & LB_BACKEND_USABLE, 0);
+	said->backend = 2;
+	said->slot_word = LB_SLOT(2, 2, false);
+	return rc;
+}
+
 const char *dataplane_verdict_name(uint32_t verdict)
 {
 	return verdict == LB_DROP_TTL    ? "drop_ttl"
@@ -419,6 +436,31 @@ int dataplane_clients_read(struct dataplane *dp, struct dataplane_cursor *cursor
 	out[1] = (struct dataplane_client){.pool = 2};
 	cursor->table = DATAPLANE_CLIENT_TABLES;
 	return 2;
+}
+
+/* A flow from port 4000 has both entries, with web1 and web3; the client is known. */
+int dataplane_flow_find(struct dataplane *dp, const struct dataplane_flow *wanted,
+			struct dataplane_flow out[2])
+{
+	(void)dp;
+	for (int i = 0; i < 2; i++) {
+		out[i] = *wanted;
+		out[i].birth = !i;
+		out[i].entry = (struct lb_flow){.seen = NOW - 10,
+						.backend = i ? 3 : 1,
+						.pool = 1,
+						.incarnation = 7,
+						.state = LB_FLOW_OPEN};
+	}
+	return wanted->source_port == 4000 ? 2 : 0;
+}
+
+int dataplane_client_find(struct dataplane *dp, uint32_t pool, const struct addr *address,
+			  struct dataplane_client *out)
+{
+	(void)dp;
+	*out = (struct dataplane_client){.pool = pool, .address = *address};
+	return address->ip.bytes[2] == 100;
 }
 
 int dataplane_client_forget(struct dataplane *dp, uint32_t pool, const struct addr *address)

@@ -316,7 +316,61 @@ static const struct lookup_case {
 	  .entry_age = 10},
 	 200,
 	 "{\"backend\": \"web3\", \"decided_by\": \"flow\", \"entry_age_s\": 10,"
-	 " \"explanation\": \"the flow has an entry in the flow table that names web3\"}",
+	 " \"explanation\": \"the flow has an entry in the flow table that names web3, seen 10 s"
+	 " ago\"}",
+	 "02"},
+	{"all that is told",
+	 TCP,
+	 {.verdict = LB_FORWARDED,
+	  .service = 1,
+	  .pool = 1,
+	  .slot = 12,
+	  .slot_word = LB_SLOT(1, 2, true),
+	  .backend = 1,
+	  .decided_by = LB_BY_SLOT,
+	  .entry_age = ~0U},
+	 200,
+	 "{\"listen\": \"tcp://192.0.2.10:80\", \"key\": \"198.51.100.0/24\","
+	 " \"affinity\": \"source-ip\", \"slot_owner\": \"web1\", \"slot_fallback\": \"web2\","
+	 " \"slot_settled\": false, \"client\": null, \"entries\": [{\"kind\": \"birth\","
+	 " \"backend\": \"web1\", \"age_s\": 10, \"live\": true}, {\"kind\": \"flow\","
+	 " \"backend\": \"web3\", \"live\": false}], \"backends\": [{\"name\": \"web1\","
+	 " \"admin\": \"ready\", \"health\": \"up\", \"reason\": \"connected in 0.4 ms\","
+	 " \"weight\": 3, \"effective_weight\": 3, \"usable\": true}, {\"name\": \"web2\","
+	 " \"admin\": \"drain\", \"effective_weight\": 0}], \"if_down\": null}",
+	 "02"},
+	{"a backend supposed to be down",
+	 TCP "&if_down=web/web1",
+	 {.verdict = LB_FORWARDED,
+	  .service = 1,
+	  .pool = 1,
+	  .slot = 12,
+	  .slot_word = LB_SLOT(1, 1, false),
+	  .backend = 1,
+	  .decided_by = LB_BY_SLOT,
+	  .entry_age = ~0U},
+	 200,
+	 "{\"if_down\": \"web1\", \"now\": {\"backend\": \"web1\", \"decided_by\": \"slot\"},"
+	 " \"backend\": \"web2\", \"explanation\": \"if web1 were down; service http\","
+	 " \"entries\": [{\"backend\": \"web1\", \"live\": false}, {}]}",
+	 "02"},
+	{"a backend of another pool supposed to be down",
+	 TCP "&if_down=dns/ns1",
+	 {.verdict = LB_FORWARDED, .service = 1, .pool = 1, .backend = 1, .slot_word = 1},
+	 400,
+	 "{\"error\": {\"message\": \"the flow is of pool web\"}}",
+	 "02"},
+	{"one that is not there supposed to be down",
+	 TCP "&if_down=web9",
+	 {.verdict = LB_FORWARDED, .service = 1, .pool = 1, .backend = 1, .slot_word = 1},
+	 404,
+	 "{\"error\": {\"message\": \"backend web/web9\"}}",
+	 "02"},
+	{"of a flow of nobody's",
+	 TCP "&if_down=web1",
+	 {.verdict = LB_PASS_NO_SERVICE},
+	 404,
+	 "{\"error\": {\"message\": \"no service takes this flow\"}}",
 	 "02"},
 	{"any port is not the port",
 	 LOOKUP("proto=tcp&source=1.2.3.4:5&destination=192.0.2.10:81"),
