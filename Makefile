@@ -221,7 +221,8 @@ $(BUILD)/tests/verifier: $(BUILD)/obj/tests/verifier.o
 
 # ---- the program and a model of it, side by side on generated packets ----
 
-$(BUILD)/tests/fuzz: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/*.c)) $(BUILD)/liblimpet.a
+$(BUILD)/tests/fuzz: LDFLAGS += -Wl,--wrap=bpf_object__open_skeleton
+$(BUILD)/tests/fuzz: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/*.c) tests/packet/program.c) $(BUILD)/liblimpet.a
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@
 	$(LINK)

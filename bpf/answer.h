@@ -280,6 +280,7 @@ LB_VERIFIED_ALONE int answer_error(struct xdp_md *ctx, const struct packet *pack
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u32 room, size, told = 0, l3_offset, least;
+	__u64 linear;
 	struct quote quote;
 	bool four;
 
@@ -295,6 +296,12 @@ LB_VERIFIED_ALONE int answer_error(struct xdp_md *ctx, const struct packet *pack
 	size = four ? QUOTE_MAX_V4 : QUOTE_MAX_V6;
 	if (size > packet->l3_length)
 		size = packet->l3_length & ~3U;
+	/* What is not in the first buffer cannot be added up here. */
+	linear = end - data;
+	__asm__ volatile("" : "+r"(linear)); /* pointers are subtracted in all of their bits */
+	linear -= l3_offset;
+	if (size > linear)
+		size = (__u32)linear & ~3U;
 	if (verdict == LB_DROP_TOO_BIG) {
 		least = four ? TOLD_MTU_MIN_V4 : TOLD_MTU_MIN_V6;
 		told = mtu > least ? mtu : least;

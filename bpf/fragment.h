@@ -2,8 +2,9 @@
 /*
  * fragment: a packet in pieces is one packet: the later ones, which have no ports, go where the
  * first one goes. That leaves its ports in `fragments`; with them a later one is picked for as the
- * first one was. One that comes before its first has only its addresses to go by, which is enough
- * where all that a VIP does with the protocol is keyed by source.
+ * first one was, or left to the kernel as the first one was. One that comes before its first has
+ * only its addresses to go by, which is enough where all that a VIP does with the protocol is keyed
+ * by source, or where it is of a protocol that no service speaks.
  */
 #ifndef LB_FRAGMENT_H
 #define LB_FRAGMENT_H
@@ -33,17 +34,15 @@ static __always_inline void fragment_key_fill(const struct packet *packet,
 	key->destination = packet->flow.v6.destination;
 }
 
-/* Only for packets that a service takes, or NAT as an answer: others are no business of ours,
- * however many come. */
+/* Of packets to a VIP, or for NAT as an answer: others are no business of ours, however many come.
+ * A VIP's port that no service has is the kernel's, and so are the later fragments then. */
 static __always_inline void fragment_remember(const struct packet *packet,
 					      const struct lb_fragment_key *key)
 {
 	struct lb_fragment fragment = {
 		.seen = flow_tick(), .sequence = packet->sequence, .proto = packet->proto};
-	struct lb_service *service;
 
-	if (read_only || (service_lookup(packet, &service) != LB_CONTINUE &&
-			  !(nat_in_use() && nat_return_of(packet))))
+	if (read_only || (!service_vip(packet) && !(nat_in_use() && nat_return_of(packet))))
 		return;
 	fragment.source_port =
 		packet->family == 4 ? packet->flow.v4.source_port : packet->flow.v6.source_port;
@@ -67,6 +66,16 @@ static __always_inline void fragment_complete(struct packet *packet, __u8 proto,
 	packet->flow.v6.destination_port = destination_port;
 }
 
+/* Whether a service could take it: what follows a fragment header of IPv6 may be anything yet. */
+static __always_inline bool fragment_may_be_ours(const struct packet *packet)
+{
+	__u8 proto = packet->proto;
+
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP ||
+	       proto == (packet->family == 4 ? IPPROTO_ICMP : IPV6_NEXT_ICMP) ||
+	       (packet->family == 6 && is_extension(proto));
+}
+
 /* By the addresses alone, where they are all that counts. */
 static __always_inline enum lb_verdict fragment_by_source(struct packet *packet)
 {
@@ -78,7 +87,7 @@ static __always_inline enum lb_verdict fragment_by_source(struct packet *packet)
 	else if (vip && packet->proto == IPPROTO_UDP)
 		port = vip->udp_port;
 	if (!port)
-		return LB_DROP_FRAGMENT;
+		return fragment_may_be_ours(packet) ? LB_DROP_FRAGMENT : LB_PASS_NO_SERVICE;
 	fragment_complete(packet, packet->proto, 0, port);
 	return LB_CONTINUE;
 }

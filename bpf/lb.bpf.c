@@ -37,14 +37,16 @@ struct way {
 	struct lb_service *service;
 	struct lb_backend *backend;
 	struct choice choice;
-	__u32 refused_length; /* of the frame, before it became an answer; 0: it did not */
+	__u32 came_length; /* of the frame, before it became another one; 0: it did not */
 };
 
 /* What no service takes may be the answer of a NAT backend. */
 static __always_inline enum lb_verdict walk_back(struct xdp_md *ctx, struct way *way)
 {
-	enum lb_verdict verdict = nat_return(ctx, &way->packet);
+	enum lb_verdict verdict;
 
+	way->came_length = bpf_xdp_get_buff_len(ctx);
+	verdict = nat_return(ctx, &way->packet);
 	/* Of what is verified alone the verifier believes that it may say anything. */
 	return verdict <= LB_FORWARDED ? LB_DROP_INTERNAL : verdict;
 }
@@ -71,7 +73,7 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 	verdict = forward(ctx, &way->packet, way->backend, &way->choice, way->service);
 	if (verdict != LB_DROP_TOO_BIG && verdict != LB_DROP_TTL)
 		return verdict;
-	way->refused_length = bpf_xdp_get_buff_len(ctx);
+	way->came_length = bpf_xdp_get_buff_len(ctx);
 	return answer_error(ctx, &way->packet, verdict,
 			    forward_mtu(&way->packet, way->backend, &way->choice));
 }
@@ -96,7 +98,7 @@ static __always_inline void count_verdict(struct xdp_md *ctx, const struct way *
 	if (!counter)
 		return;
 	counter->packets++;
-	counter->bytes += way->refused_length ? way->refused_length : bpf_xdp_get_buff_len(ctx);
+	counter->bytes += way->came_length ? way->came_length : bpf_xdp_get_buff_len(ctx);
 }
 
 static __always_inline void explain(const struct way *way, enum lb_verdict verdict)

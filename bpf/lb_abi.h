@@ -42,7 +42,8 @@ enum lb_limit {
 	X(PASS_NOT_IP, PASS, "neither IPv4 nor IPv6: left to the kernel")                          \
 	X(PASS_NO_SERVICE, PASS, "addressed to no configured service: left to the kernel")         \
 	X(PASS_ICMP, PASS, "ICMP to a VIP: left to the kernel")                                    \
-	X(DROP_TRUNCATED, DROP, "the frame ends inside a header")                                  \
+	X(DROP_TRUNCATED, DROP,                                                                    \
+	  "the frame ends inside a header, or its headers go on behind the first buffer of many")  \
 	X(DROP_BAD_HEADER, DROP, "a length or version field contradicts the packet")               \
 	X(DROP_FRAGMENT, DROP,                                                                     \
 	  "a fragment without its first one (that was not seen, or not yet), or of an ICMP "       \

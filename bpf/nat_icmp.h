@@ -5,7 +5,9 @@
  * done to the quoted one the other way round. Neighbours: nat.h calls, icmp.h found the flow.
  *
  * Across families types and codes are those of RFC 7915, sections 4.2 and 5.2, but that parameter
- * problems are not translated where they point into a header; and the checksum is made anew.
+ * problems are not translated where they point into a header, nor are errors that quote extension
+ * headers, in either family; and that of an IPv4 router that tells no MTU it is taken to be 1280.
+ * The message may not be fragmented, and its checksum is made anew.
  */
 #ifndef LB_NAT_ICMP_H
 #define LB_NAT_ICMP_H
@@ -16,6 +18,12 @@
 #include "nat_frame.h"
 #include "nat_table.h"
 #include "parse.h"
+
+enum {
+	NAT_MTU_LEAST = 1280, /* that every path of IPv6 has, whatever an error says */
+	/* What may be behind a quoted IPv6 header that becomes an IPv4 one. */
+	NAT_PAYLOAD_MAX = IP_LENGTH_MAX - sizeof(struct iphdr),
+};
 
 /* ---- the quoted packet ---- */
 
@@ -36,7 +44,7 @@ static __always_inline __u64 nat_quote_check(__u16 *check, __u8 proto, __u64 dif
 }
 
 /* The quoted transport header at `offset`. Its checksum may not be there; what lies behind the
- * packet is padding. False if the frame ends before. */
+ * packet is padding. False if the frame ends before, or goes on where nothing can be changed. */
 static __always_inline bool nat_quote_transport(void *data, void *end, const struct packet *packet,
 						const struct rewrite *to, __u32 offset,
 						__u64 *difference)
@@ -52,10 +60,11 @@ static __always_inline bool nat_quote_transport(void *data, void *end, const str
 	ports[0] = to->destination_port;
 	ports[1] = to->source_port;
 	*difference = ports_differ;
-	if ((void *)(check + 1) > end ||
-	    (offset & HEADERS_MASK) + (packet->proto == IPPROTO_UDP ? 8 : 18) >
-		    (__u32)packet->l3_offset + packet->l3_length)
+	if ((offset & HEADERS_MASK) + (packet->proto == IPPROTO_UDP ? 8 : 18) >
+	    (__u32)packet->l3_offset + packet->l3_length)
 		return true;
+	if ((void *)(check + 1) > end)
+		return false;
 	*difference += nat_quote_check(check, packet->proto, addresses + ports_differ);
 	return true;
 }
@@ -207,22 +216,31 @@ static __always_inline __u64 nat_error_to_ipv6(__u8 type, __u8 code, __u32 rest)
 	case 3: /* port */
 		return nat_error_word(ICMP6_UNREACHABLE, 4, 0);
 	case ICMP4_FRAGMENTATION_NEEDED:
-		return nat_error_word(ICMP6_TOO_BIG, 0, mtu < 1280 ? 1280 : mtu);
+		return nat_error_word(ICMP6_TOO_BIG, 0, mtu < NAT_MTU_LEAST ? NAT_MTU_LEAST : mtu);
 	case 9: /* prohibited */
 	case 10:
 	case 13:
 	case 15:
 		return nat_error_word(ICMP6_UNREACHABLE, 1, 0);
-	case 14:
-		return 0;
-	default:
+	case 0:
+	case 1:
+	case 5: /* of routes, networks and hosts that are not known there */
+	case 6:
+	case 7:
+	case 8:
+	case 11:
+	case 12:
 		return nat_error_word(ICMP6_UNREACHABLE, 0, 0);
+	default:
+		return 0;
 	}
 }
 
 static __always_inline __u64 nat_error_to_ipv4(__u8 type, __u8 code, __u32 rest)
 {
-	__u32 mtu = rest < 0xffff ? rest : 0xffff;
+	__u32 mtu = rest < NAT_MTU_LEAST   ? NAT_MTU_LEAST
+		    : rest < IP_LENGTH_MAX ? rest
+					   : IP_LENGTH_MAX;
 
 	switch (type) {
 	case ICMP6_TIME_EXCEEDED:
@@ -233,13 +251,18 @@ static __always_inline __u64 nat_error_to_ipv4(__u8 type, __u8 code, __u32 rest)
 	case ICMP6_PARAMETER_PROBLEM: /* code 1: a next header that is not known */
 		return code == 1 ? nat_error_word(ICMP4_UNREACHABLE, 2, 0) : 0;
 	case ICMP6_UNREACHABLE:
-		return nat_error_word(ICMP4_UNREACHABLE, code == 1 ? 10 : code == 4 ? 3 : 1, 0);
+		return code > 4 ? 0
+				: nat_error_word(ICMP4_UNREACHABLE,
+						 code == 1   ? 10
+						 : code == 4 ? 3
+							     : 1,
+						 0);
 	default:
 		return 0;
 	}
 }
 
-/* False if nothing of the other family is like it. */
+/* False if nothing of the other family is like it, or what it quotes cannot be. */
 static __always_inline bool nat_old_read(void *data, void *end, const struct packet *packet,
 					 struct nat_old *old)
 {
@@ -253,13 +276,16 @@ static __always_inline bool nat_old_read(void *data, void *end, const struct pac
 	rest = bpf_ntohl(icmp->rest);
 	if (packet->family == 4) {
 		old->quote_size = ipv4->ihl * 4U;
+		if (bpf_ntohs(ipv4->tot_len) < old->quote_size)
+			return false;
 		old->quote_payload = bpf_ntohs(ipv4->tot_len) - old->quote_size;
 		old->quote_hops = ipv4->ttl;
 		old->quote_class = ipv4->tos;
 		old->message = nat_error_to_ipv6(icmp->type, icmp->code, rest);
 		return old->message;
 	}
-	if ((void *)(ipv6 + 1) > end || ipv6->nexthdr != packet->proto)
+	if ((void *)(ipv6 + 1) > end || ipv6->nexthdr != packet->proto ||
+	    bpf_ntohs(ipv6->payload_len) > NAT_PAYLOAD_MAX)
 		return false;
 	old->quote_size = sizeof(*ipv6);
 	old->quote_payload = bpf_ntohs(ipv6->payload_len);

@@ -126,8 +126,9 @@ static __always_inline void packet_addresses(const struct packet *packet, union 
 					     union lb_addr *destination)
 {
 	if (packet->family == 4) {
-		*source = (union lb_addr){};
-		*destination = (union lb_addr){};
+		/* All of them: an empty initializer is of a union's first member alone. */
+		__builtin_memset(source, 0, sizeof(*source));
+		__builtin_memset(destination, 0, sizeof(*destination));
 		source->v4 = packet->flow.v4.source;
 		destination->v4 = packet->flow.v4.destination;
 	} else {
@@ -150,7 +151,7 @@ static __always_inline void nat_key_fill(union nat_key *key, __u8 family,
 					 const struct lb_backend *backend, __be16 backend_port,
 					 const union lb_addr *source, __be16 port, __u8 proto)
 {
-	*key = (union nat_key){};
+	__builtin_memset(key, 0, sizeof(*key));
 	if (family == 4) {
 		key->v4.source = backend->outer_destination.v4;
 		key->v4.destination = source->v4;
@@ -507,7 +508,8 @@ LB_VERIFIED_ALONE int nat_open(const struct packet *packet)
 		return LB_DROP_INTERNAL;
 	old = nat_flow_find(packet);
 	quota = packet->proto == IPPROTO_UDP ? LB_QUOTA_NAT_UDP : LB_QUOTA_NAT_TCP;
-	if (!old && !quota_left(use, quota))
+	/* One that a sweep is about to delete is no room, either. */
+	if (old ? LOAD_ONCE(old->seen) & LB_CLAIMED : !quota_left(use, quota))
 		return LB_DROP_NAT_FULL;
 	search->family = flow->family;
 	search->entropy = request->entropy;

@@ -8,7 +8,9 @@
  *
  * One cursor moves through the headers, with a bound check beside each advance. Lengths are those
  * the headers state, checked against the frame: what a frame carries behind the IP packet is
- * padding. A frame may go on behind what can be looked at (`xdp.frags`); headers do not.
+ * padding. A frame may go on behind what can be looked at, the first buffer of several
+ * (`xdp.frags`: 3.5 KB of a page, or what the driver puts there); headers that do are as if they
+ * were cut off.
  */
 #ifndef LB_PARSE_H
 #define LB_PARSE_H

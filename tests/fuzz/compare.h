@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * compare: one frame through the program and the model, and whatever differs afterwards.
- * Neighbours: machine.c has the program, model.c the model; text.c writes scenarios down, shrink.c
- * makes them smaller.
+ * Neighbours: compare_memory.c knows of memories, machine.c has the program, model.c the model;
+ * text.c writes scenarios down, shrink.c makes them smaller.
  */
 #ifndef FUZZ_COMPARE_H
 #define FUZZ_COMPARE_H
@@ -29,6 +29,8 @@ enum aspect {
 	CLIENT,
 	TIMES,
 	USAGE,
+	NAT,
+	PORT,
 	EXPLANATION,
 	MEMORY, /* something that the frame has nothing to do with */
 	EXPECTED,

@@ -5,6 +5,7 @@
  *
  *   generate_config.c   configurations, and changes while packets come
  *   generate_memory.c   what was remembered before the first packet
+ *   generate_nat.c      and of NAT; its backends
  *   generate_frame.c, generate_transport.c   frames as clients send them, with some oddities
  *   mutate.c            frames as nobody sends them
  */
@@ -27,9 +28,19 @@ struct crowd {
 
 /* Seed and limits are the caller's. */
 void generate_config(struct random *r, struct model_config *config);
+/* Makes backends such of NAT. */
+void generate_nat_config(struct random *r, struct model_config *config);
+void generate_nat_memory(struct random *r, const struct model_config *config,
+			 const struct crowd *crowd, uint32_t now, struct model_memory *memory);
+/* A flow of NAT that is remembered, from either side. False if there is none. */
+bool generate_nat_flow(struct random *r, const struct model_memory *memory,
+		       struct model_flow *flow);
 /* Some backends' states or some slots become others. */
 void generate_change(struct random *r, struct model_config *config);
 void generate_crowd(struct random *r, struct crowd *crowd);
+/* What sweeps and time do to entries. */
+uint8_t generate_fate(struct random *r);
+uint32_t generate_tick(struct random *r, uint32_t now);
 void generate_memory(struct random *r, const struct model_config *config, const struct crowd *crowd,
 		     uint32_t now, struct model_memory *memory);
 /* A flow of the crowd's to one of the listeners, or nearly. */

@@ -176,6 +176,7 @@ void generate_config(struct random *r, struct model_config *config)
 	memset(config->listeners, 0, sizeof(config->listeners));
 	for (int i = 1; i < MODEL_BACKENDS; i++)
 		backend_random(r, &config->backends[i]);
+	generate_nat_config(r, config);
 	for (int i = 1; i < MODEL_POOLS; i++)
 		pool_random(r, &config->pools[i]);
 	for (int i = 1; i < MODEL_SERVICES; i++)

@@ -26,6 +26,12 @@ static struct model_flow flow_choose(struct random *r, const struct model_config
 	const struct model_entry *table = random_percent(r, 50) ? memory->births : memory->flows;
 	const struct model_entry *entry = &table[random_below(r, 24)];
 
+	struct model_flow nat;
+
+	if (config->nat && random_percent(r, 50) && generate_nat_flow(r, memory, &nat)) {
+		*sequence = (uint32_t)random_next(r);
+		return nat;
+	}
 	if (entry->there && random_percent(r, 50)) {
 		*sequence = sequence_near(r, entry->sequence);
 		return entry->flow;
@@ -249,6 +255,9 @@ static void write_link(struct writer *w, bool six)
 	uint32_t tags = random_percent(w->r, 92) ? 0 : RANDOM_OF(w->r, counts);
 
 	write_noise(w, 12);
+	/* Of the same host as others, which NAT sends answers to. */
+	if (random_percent(w->r, 60))
+		memset(w->bytes + w->at - 12, 2 + 2 * (uint8_t)random_below(w->r, 2), 12);
 	if (random_percent(w->r, 95))
 		w->bytes[w->at - 12] &= 0xfe; /* to one host */
 	while (tags--) {
@@ -266,6 +275,7 @@ void generate_frame(struct random *r, const struct model_config *config, const s
 		    const struct model_memory *memory, struct model_frame *frame)
 {
 	static const uint32_t room[] = {4, 168, 172, 176, 180, 188, 196, 200, 212};
+	static const uint32_t buffers[] = {128, 200, 256, 512, 1024, 1280, 2048, 3000};
 	uint8_t transport[MODEL_FRAME];
 	struct writer inner = {r, transport, 0}, w = {r, frame->bytes, 0};
 	struct piece piece = piece_choose(r, crowd);
@@ -276,6 +286,9 @@ void generate_frame(struct random *r, const struct model_config *config, const s
 	flow_miss(r, &flow);
 	proto = generate_transport(&inner, &flow, sequence);
 	piece_cut(r, &piece, &inner);
+	/* Errors come from routers. */
+	if ((proto == PROTO_ICMP || proto == PROTO_ICMPV6) && random_percent(r, 50))
+		flow.source.bytes[1] ^= 0x55;
 	write_link(&w, six);
 	ip = w.at;
 	if (six)
@@ -290,6 +303,9 @@ void generate_frame(struct random *r, const struct model_config *config, const s
 	frame->ifindex = MACHINE_NEAR;
 	frame->metadata = random_percent(r, 98) ? 0 : RANDOM_OF(r, room);
 	frame->untold = random_percent(r, 3);
+	frame->linear = random_percent(r, 90) ? 0 : RANDOM_OF(r, buffers);
 	if (random_percent(r, 15))
 		mutate(r, frame);
+	if (frame->linear >= frame->size)
+		frame->linear = 0;
 }

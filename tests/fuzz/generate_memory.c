@@ -78,7 +78,7 @@ struct model_flow generate_flow(struct random *r, const struct model_config *con
 /* ---- entries ---- */
 
 /* Recent ones most of all, and such that are about to be too old. */
-static uint32_t tick_before(struct random *r, uint32_t now)
+uint32_t generate_tick(struct random *r, uint32_t now)
 {
 	static const uint32_t edges[] = {0, 0, 1, 2, 3, 4, 11, 12, 13, 33, 34, 35, 39, 40, 41};
 
@@ -88,10 +88,10 @@ static uint32_t tick_before(struct random *r, uint32_t now)
 
 static uint32_t tick_or_never(struct random *r, uint32_t now)
 {
-	return random_percent(r, 60) ? 0 : tick_before(r, now);
+	return random_percent(r, 60) ? 0 : generate_tick(r, now);
 }
 
-static uint8_t fate_random(struct random *r)
+uint8_t generate_fate(struct random *r)
 {
 	uint32_t at = random_below(r, 100);
 
@@ -116,9 +116,9 @@ static struct model_entry entry_random(struct random *r, const struct model_conf
 {
 	struct model_entry entry = {.there = true,
 				    .state = (uint8_t)random_below(r, MODEL_STATES),
-				    .fate = fate_random(r),
+				    .fate = generate_fate(r),
 				    .backend = backend_random(r),
-				    .seen = tick_before(r, now),
+				    .seen = generate_tick(r, now),
 				    .flow = generate_flow(r, config, crowd)};
 	uint32_t service = model_service(config, &entry.flow);
 
@@ -197,12 +197,12 @@ static void client_add(struct random *r, const struct model_config *config,
 		       const struct crowd *crowd, uint32_t now, struct model_memory *memory)
 {
 	struct model_client client = {.there = true,
-				      .fate = fate_random(r),
+				      .fate = generate_fate(r),
 				      .changed = random_percent(r, 50),
 				      .known = random_percent(r, 80),
 				      .pool = 1 + random_below(r, MODEL_POOLS - 1),
 				      .owner = backend_random(r),
-				      .seen = tick_before(r, now),
+				      .seen = generate_tick(r, now),
 				      .times = times_random(r, now)};
 	const struct model_pool *pool = &config->pools[client.pool];
 
@@ -211,8 +211,8 @@ static void client_add(struct random *r, const struct model_config *config,
 	client.fallback_incarnation = (uint16_t)config->backends[client.fallback].incarnation;
 	if (random_percent(r, 10))
 		client.owner_incarnation--;
-	/* Of a settled pair both are one and the same. */
-	if (!client.changed)
+	/* Both are written at a time: of one and the same backend they say the same. */
+	if (client.fallback == client.owner)
 		client.fallback_incarnation = client.owner_incarnation;
 	else if (random_percent(r, 10))
 		client.fallback_incarnation--;
@@ -237,7 +237,7 @@ static void fragment_add(struct random *r, const struct model_config *config,
 {
 	struct model_fragment fragment = {.there = true,
 					  .identification = RANDOM_OF(r, crowd->numbers),
-					  .seen = tick_before(r, now),
+					  .seen = generate_tick(r, now),
 					  .sequence = RANDOM_OF(r, crowd->sequences),
 					  .flow = generate_flow(r, config, crowd)};
 
@@ -269,6 +269,7 @@ void generate_memory(struct random *r, const struct model_config *config, const 
 		client_add(r, config, crowd, now, memory);
 	for (uint32_t i = 0; i < count / 3; i++)
 		fragment_add(r, config, crowd, now, memory);
+	generate_nat_memory(r, config, crowd, now, memory);
 	for (int p = 1; p < MODEL_POOLS; p++)
 		for (int s = 0; s < MODEL_SLOTS; s++)
 			if (random_percent(r, 50))

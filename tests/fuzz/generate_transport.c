@@ -126,12 +126,15 @@ static uint8_t icmp_type(struct random *r, bool six, bool *error)
 
 static void write_icmp(struct writer *w, const struct model_flow *flow, uint32_t sequence)
 {
+	static const uint32_t mtus[] = {0,    19,   68,   1260,  1279, 1280,
+					1281, 1400, 1500, 65535, 65536};
 	bool six = flow->source.family == 6, error;
 	struct model_flow quoted = *flow;
 
 	write8(w, icmp_type(w->r, six, &error));
-	write8(w, random_below(w->r, 6));
-	write_noise(w, 6);
+	write8(w, random_below(w->r, random_percent(w->r, 70) ? 6 : 18));
+	write_noise(w, 2);
+	write32(w, random_percent(w->r, 60) ? RANDOM_OF(w->r, mtus) : (uint32_t)random_next(w->r));
 	if (!error) {
 		write_noise(w, payload_size(w->r));
 		return;

@@ -15,7 +15,7 @@
 
 #define BPFFS "/sys/fs/bpf"
 
-enum { CPUS_MAX = 512 };
+enum { CPUS_MAX = 512, TICK_BITS = 30, NEAR_NS = 500000 };
 
 void machine_enter(void)
 {
@@ -26,12 +26,31 @@ void machine_enter(void)
 		err(1, "cannot mount a BPF file system of its own on %s", BPFFS);
 }
 
+bool machine_buffers_settable(void)
+{
+	static const struct bpf_insn pass[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT}};
+	static const uint8_t frame[256];
+	struct xdp_md context = {.data_end = 128, .ingress_ifindex = MACHINE_NEAR};
+	LIBBPF_OPTS(bpf_prog_load_opts, load, .prog_flags = BPF_F_XDP_HAS_FRAGS);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame),
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+	int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", pass, 2, &load), failed;
+
+	if (program < 0)
+		err(1, "loading a program of two instructions");
+	failed = bpf_prog_test_run_opts(program, &run);
+	close(program);
+	return !failed;
+}
+
 struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, uint32_t clients)
 {
 	static int number;
 	struct lb_settings settings = {.limits = {.flows = flows,
 						  .clients = clients,
-						  .nat_flows = 65536,
+						  .nat_flows = MACHINE_NAT_FLOWS,
 						  .backends = MODEL_BACKENDS - 1,
 						  .services = MODEL_SERVICES - 1,
 						  .slots = MODEL_POOLS * MODEL_SLOTS,
@@ -61,12 +80,24 @@ void machine_free(struct machine *machine)
 	free(machine);
 }
 
-uint32_t machine_tick(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> 30);
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint32_t machine_tick(void)
+{
+	return (uint32_t)(clock_ns(CLOCK_MONOTONIC_COARSE) >> TICK_BITS);
+}
+
+/* The coarse clock follows the other one within a few milliseconds. */
+void machine_tick_settle(void)
+{
+	while ((clock_ns(CLOCK_MONOTONIC) + NEAR_NS) >> TICK_BITS != machine_tick())
+		;
 }
 
 uint32_t machine_verdict(enum model_verdict verdict)
@@ -103,8 +134,11 @@ static void frame_run(struct machine *machine, const struct model_frame *frame,
 {
 	static uint8_t bytes[MODEL_FRAME + 256];
 	uint32_t size = frame->size + frame->metadata;
-	struct xdp_md context = {
-		.data = frame->metadata, .data_end = size, .ingress_ifindex = frame->ifindex};
+	/* Where this is less than the size, it is what the first buffer is to hold (Linux 6.18). */
+	struct xdp_md context = {.data = frame->metadata,
+				 .data_end = frame->linear ? model_linear(frame) + frame->metadata
+							   : size,
+				 .ingress_ifindex = frame->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->bytes, .data_size_in = size,
 		    .data_out = answer->bytes, .data_size_out = sizeof(answer->bytes),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);

@@ -6,6 +6,7 @@
  *   machine.c         the program: loaded, run, its counters
  *   machine_config.c  configuration to maps
  *   machine_memory.c  what is remembered, to maps and back
+ *   machine_nat.c     and of NAT
  */
 #ifndef FUZZ_MACHINE_H
 #define FUZZ_MACHINE_H
@@ -17,6 +18,7 @@
 enum {
 	MACHINE_NEAR = 1, /* lo of the namespace: where all frames come in */
 	MACHINE_FAR = 7,
+	MACHINE_NAT_FLOWS = 32,
 	MACHINE_FRAME_MAX = 9300 /* a jumbo frame: the kernel hands it over in several buffers */
 };
 
@@ -42,11 +44,16 @@ struct machine_answer {
 
 /* Namespaces of their own for the process; ends it with a message if that fails, as all here do. */
 void machine_enter(void);
+/* Whether a test may say how much of a frame the first buffer holds: since Linux 6.18. */
+bool machine_buffers_settable(void);
 struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, uint32_t clients);
 void machine_free(struct machine *machine); /* NULL is fine */
 
 /* Now, as the program's clock says: that one takes longer steps than the controller's. */
 uint32_t machine_tick(void);
+
+/* Waits if that is about to change: the program may read its clock more than once for a packet. */
+void machine_tick_settle(void);
 
 /* Verdict as the program numbers it. */
 uint32_t machine_verdict(enum model_verdict verdict);
@@ -88,5 +95,31 @@ struct model_times machine_times(struct machine *machine, uint32_t pool, uint32_
 bool machine_usage_is(struct machine *machine, const uint32_t count[MODEL_QUOTAS]);
 /* All of it, in no particular order. */
 void machine_recall(struct machine *machine, struct model_memory *memory);
+
+/* ---- machine_nat.c ---- */
+
+bool machine_nat_flow(struct machine *machine, const struct model_flow *flow,
+		      struct model_nat_flow *out);
+/* `flow`: as the backend sends it. */
+bool machine_nat_return(struct machine *machine, const struct model_flow *flow,
+			struct model_nat_return *out);
+
+/* ---- between those two ---- */
+
+union machine_flow_key {
+	struct lb_flow_key_v4 v4;
+	struct lb_flow_key_v6 v6;
+};
+
+/* Returns whether it is IPv6. */
+bool machine_flow_key(const struct model_flow *flow, union machine_flow_key *key);
+struct model_flow machine_flow_of(bool six, const union machine_flow_key *key);
+/* What entries have in common: when they were seen, and how far a sweep is; the flow's state. */
+uint32_t machine_seen(uint32_t seen, uint8_t fate);
+uint8_t machine_fate(uint32_t word);
+uint8_t machine_state_value(uint8_t state);
+uint8_t machine_state(uint8_t value);
+void machine_nat_remember(struct machine *machine, const struct model_memory *memory);
+void machine_nat_recall(struct machine *machine, struct model_memory *memory);
 
 #endif

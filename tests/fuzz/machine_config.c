@@ -23,6 +23,7 @@ static uint64_t status_of(const struct model_backend *backend)
 	return LB_STATUS(backend->incarnation, ways[backend->way],
 			 (backend->usable ? LB_BACKEND_USABLE : 0U) |
 				 (backend->snat ? LB_BACKEND_SNAT : 0U) |
+				 (backend->host_source ? LB_BACKEND_HOST_SOURCE : 0U) |
 				 (backend->takes_clients ? LB_BACKEND_TAKES_CLIENTS : 0U));
 }
 
@@ -140,6 +141,9 @@ void machine_load(struct machine *machine, const struct model_config *config)
 		}
 	}
 	dataplane_control(machine->dp)->port_blocks = widths;
+	dataplane_control(machine->dp)->flags = config->nat ? LB_CONTROL_NAT : 0;
+	dataplane_control(machine->dp)->host_ports_first = config->host_first;
+	dataplane_control(machine->dp)->host_ports_count = config->host_count;
 	machine_store(machine, config);
 	machine_errors_left(machine, LB_ERRORS_BURST);
 }

@@ -9,8 +9,7 @@
 #include "machine.h"
 
 union any_key {
-	struct lb_flow_key_v4 flow_v4;
-	struct lb_flow_key_v6 flow_v6;
+	union machine_flow_key flow;
 	struct lb_client_key_v4 client_v4;
 	struct lb_client_key_v6 client_v6;
 	struct lb_fragment_key fragment;
@@ -38,25 +37,6 @@ static int map_of(const struct machine *machine, enum table table, bool six)
 
 /* ---- keys: they return whether it is IPv6 ---- */
 
-static bool flow_key(const struct model_flow *flow, union any_key *key)
-{
-	memset(key, 0, sizeof(*key));
-	if (flow->source.family == 4) {
-		memcpy(&key->flow_v4.source, flow->source.bytes, 4);
-		memcpy(&key->flow_v4.destination, flow->destination.bytes, 4);
-		key->flow_v4.source_port = htons(flow->source_port);
-		key->flow_v4.destination_port = htons(flow->destination_port);
-		key->flow_v4.proto = flow->proto;
-		return false;
-	}
-	memcpy(&key->flow_v6.source, flow->source.bytes, 16);
-	memcpy(&key->flow_v6.destination, flow->destination.bytes, 16);
-	key->flow_v6.source_port = htons(flow->source_port);
-	key->flow_v6.destination_port = htons(flow->destination_port);
-	key->flow_v6.proto = flow->proto;
-	return true;
-}
-
 static struct model_address address_of(bool six, const void *bytes)
 {
 	struct model_address address = {.family = six ? 6 : 4};
@@ -65,20 +45,44 @@ static struct model_address address_of(bool six, const void *bytes)
 	return address;
 }
 
-static struct model_flow flow_of_key(bool six, const union any_key *key)
+bool machine_flow_key(const struct model_flow *flow, union machine_flow_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	if (flow->source.family == 4) {
+		memcpy(&key->v4.source, flow->source.bytes, 4);
+		memcpy(&key->v4.destination, flow->destination.bytes, 4);
+		key->v4.source_port = htons(flow->source_port);
+		key->v4.destination_port = htons(flow->destination_port);
+		key->v4.proto = flow->proto;
+		return false;
+	}
+	memcpy(&key->v6.source, flow->source.bytes, 16);
+	memcpy(&key->v6.destination, flow->destination.bytes, 16);
+	key->v6.source_port = htons(flow->source_port);
+	key->v6.destination_port = htons(flow->destination_port);
+	key->v6.proto = flow->proto;
+	return true;
+}
+
+struct model_flow machine_flow_of(bool six, const union machine_flow_key *key)
 {
 	if (six)
-		return (struct model_flow){.source = address_of(true, &key->flow_v6.source),
-					   .destination =
-						   address_of(true, &key->flow_v6.destination),
-					   .source_port = ntohs(key->flow_v6.source_port),
-					   .destination_port = ntohs(key->flow_v6.destination_port),
-					   .proto = key->flow_v6.proto};
-	return (struct model_flow){.source = address_of(false, &key->flow_v4.source),
-				   .destination = address_of(false, &key->flow_v4.destination),
-				   .source_port = ntohs(key->flow_v4.source_port),
-				   .destination_port = ntohs(key->flow_v4.destination_port),
-				   .proto = key->flow_v4.proto};
+		return (struct model_flow){.source = address_of(true, &key->v6.source),
+					   .destination = address_of(true, &key->v6.destination),
+					   .source_port = ntohs(key->v6.source_port),
+					   .destination_port = ntohs(key->v6.destination_port),
+					   .proto = key->v6.proto};
+	return (struct model_flow){.source = address_of(false, &key->v4.source),
+				   .destination = address_of(false, &key->v4.destination),
+				   .source_port = ntohs(key->v4.source_port),
+				   .destination_port = ntohs(key->v4.destination_port),
+				   .proto = key->v4.proto};
+}
+
+static bool flow_key(const struct model_flow *flow, union any_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	return machine_flow_key(flow, &key->flow);
 }
 
 static bool client_key(uint32_t pool, const struct model_address *network, union any_key *key)
@@ -94,30 +98,43 @@ static bool client_key(uint32_t pool, const struct model_address *network, union
 
 /* ---- values ---- */
 
-static uint32_t seen_word(uint32_t seen, uint8_t fate)
+uint32_t machine_seen(uint32_t seen, uint8_t fate)
 {
 	return seen | (fate != MODEL_KEPT ? LB_DOOMED : 0U) |
 	       (fate == MODEL_CLAIMED ? LB_CLAIMED : 0U);
 }
 
-static uint8_t fate_of(uint32_t word)
+uint8_t machine_fate(uint32_t word)
 {
 	return word & LB_CLAIMED ? MODEL_CLAIMED : word & LB_DOOMED ? MODEL_DOOMED : MODEL_KEPT;
 }
 
-static struct lb_birth entry_value(const struct model_entry *entry)
+uint8_t machine_state_value(uint8_t state)
 {
 	static const uint8_t states[MODEL_STATES] = {[MODEL_OPENING] = LB_FLOW_OPENING,
 						     [MODEL_OPEN] = LB_FLOW_OPEN,
 						     [MODEL_CLOSING] = LB_FLOW_CLOSING,
 						     [MODEL_RESET] = LB_FLOW_RESET};
 
+	return states[state];
+}
+
+uint8_t machine_state(uint8_t value)
+{
+	return value == LB_FLOW_OPENING   ? MODEL_OPENING
+	       : value == LB_FLOW_OPEN    ? MODEL_OPEN
+	       : value == LB_FLOW_CLOSING ? MODEL_CLOSING
+					  : MODEL_RESET;
+}
+
+static struct lb_birth entry_value(const struct model_entry *entry)
+{
 	return (struct lb_birth){
-		.flow = {.seen = seen_word(entry->seen, entry->fate),
+		.flow = {.seen = machine_seen(entry->seen, entry->fate),
 			 .incarnation = entry->incarnation,
 			 .backend = (uint16_t)entry->backend,
 			 .pool = (uint16_t)entry->pool,
-			 .state = states[entry->state],
+			 .state = machine_state_value(entry->state),
 			 .flags = (uint8_t)((entry->reborn ? LB_FLOW_REBORN : 0U) |
 					    (entry->recorded ? LB_FLOW_RECORDED : 0U))},
 		.sequence = entry->sequence};
@@ -128,11 +145,8 @@ static struct model_entry entry_of(bool six, const union any_key *key, const str
 	const struct lb_flow *flow = &value->flow;
 
 	return (struct model_entry){.there = true,
-				    .state = flow->state == LB_FLOW_OPENING   ? MODEL_OPENING
-					     : flow->state == LB_FLOW_OPEN    ? MODEL_OPEN
-					     : flow->state == LB_FLOW_CLOSING ? MODEL_CLOSING
-									      : MODEL_RESET,
-				    .fate = fate_of(flow->seen),
+				    .state = machine_state(flow->state),
+				    .fate = machine_fate(flow->seen),
 				    .reborn = flow->flags & LB_FLOW_REBORN,
 				    .recorded = flow->flags & LB_FLOW_RECORDED,
 				    .backend = flow->backend,
@@ -140,7 +154,7 @@ static struct model_entry entry_of(bool six, const union any_key *key, const str
 				    .pool = flow->pool,
 				    .seen = flow->seen & ~(LB_DOOMED | LB_CLAIMED),
 				    .sequence = value->sequence,
-				    .flow = flow_of_key(six, key)};
+				    .flow = machine_flow_of(six, &key->flow)};
 }
 
 static struct lb_times times_value(const struct model_times *times)
@@ -165,7 +179,7 @@ static struct lb_client client_value(const struct model_client *client)
 		.pair = LB_CLIENT_PAIR(LB_SLOT(client->owner, client->fallback, client->changed),
 				       client->owner_incarnation, client->fallback_incarnation),
 		.times = times_value(&client->times),
-		.seen = seen_word(client->seen, client->fate),
+		.seen = machine_seen(client->seen, client->fate),
 		.known = client->known};
 }
 
@@ -176,7 +190,7 @@ static struct model_client client_of(bool six, const union any_key *key,
 
 	return (struct model_client){
 		.there = true,
-		.fate = fate_of(value->seen),
+		.fate = machine_fate(value->seen),
 		.changed = word & LB_SLOT_CHANGED,
 		.known = value->known,
 		.pool = key->client_v4.pool,
@@ -310,6 +324,7 @@ void machine_remember(struct machine *machine, const struct model_memory *memory
 	for (int p = 0; p < MODEL_POOLS; p++)
 		for (int s = 0; s < MODEL_SLOTS; s++)
 			times[p * MODEL_SLOTS + s] = times_value(&memory->times[p][s]);
+	machine_nat_remember(machine, memory);
 	usage_put(machine, memory);
 }
 
@@ -365,7 +380,9 @@ _Static_assert((int)MODEL_QUOTA_TCP == (int)LB_QUOTA_TCP &&
 		       (int)MODEL_QUOTA_UDP == (int)LB_QUOTA_UDP &&
 		       (int)MODEL_QUOTA_UDP_BIRTHS == (int)LB_QUOTA_UDP_BIRTHS &&
 		       (int)MODEL_QUOTA_CLIENTS == (int)LB_QUOTA_CLIENTS &&
-		       (int)MODEL_QUOTA_CLIENTS_NEW == (int)LB_QUOTA_CLIENTS_NEW,
+		       (int)MODEL_QUOTA_CLIENTS_NEW == (int)LB_QUOTA_CLIENTS_NEW &&
+		       (int)MODEL_QUOTA_NAT_TCP == (int)LB_QUOTA_NAT_TCP &&
+		       (int)MODEL_QUOTA_NAT_UDP == (int)LB_QUOTA_NAT_UDP,
 	       "the model's quotas are in the program's order");
 
 bool machine_usage_is(struct machine *machine, const uint32_t count[MODEL_QUOTAS])
@@ -423,6 +440,7 @@ void machine_recall(struct machine *machine, struct model_memory *memory)
 		for (int six = 0; six < 2; six++)
 			recall_table(machine, t, six, memory, count);
 	recall_fragments(machine, memory);
+	machine_nat_recall(machine, memory);
 	for (uint32_t p = 0; p < MODEL_POOLS; p++)
 		for (uint32_t s = 0; s < MODEL_SLOTS; s++)
 			memory->times[p][s] = machine_times(machine, p, s);

@@ -28,16 +28,20 @@ bool model_drops(enum model_verdict verdict)
 	return !strncmp(model_verdict_name(verdict), "drop_", 5);
 }
 
-static bool same_address(const struct model_address *a, const struct model_address *b)
+enum { BUFFER = 4096 - 256 - 320 /* a page less headroom, and what the kernel keeps behind */ };
+
+uint32_t model_linear(const struct model_frame *frame)
 {
-	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	uint32_t linear = frame->linear ? frame->linear : BUFFER - frame->metadata;
+
+	return frame->size < linear ? frame->size : linear;
 }
 
 bool model_is_vip(const struct model_config *config, const struct model_address *address)
 {
 	for (int i = 0; i < MODEL_LISTENERS; i++)
 		if (config->listeners[i].vip.family &&
-		    same_address(&config->listeners[i].vip, address))
+		    model_same_address(&config->listeners[i].vip, address))
 			return true;
 	return false;
 }
@@ -50,7 +54,7 @@ uint32_t model_service(const struct model_config *config, const struct model_flo
 	for (int i = 0; i < MODEL_LISTENERS; i++) {
 		const struct model_listener *l = &config->listeners[i];
 
-		if (!same_address(&l->vip, &flow->destination) || l->proto != flow->proto ||
+		if (!model_same_address(&l->vip, &flow->destination) || l->proto != flow->proto ||
 		    flow->destination_port < l->first || flow->destination_port > l->last)
 			continue;
 		if (!best || l->last - l->first < best->last - best->first)
@@ -107,11 +111,12 @@ static enum model_verdict choose(const struct model_config *config, struct model
 
 static enum model_verdict judge(const struct model_config *config, struct model_memory *memory,
 				const struct model_frame *frame, uint32_t now,
-				struct model_answer *answer)
+				struct model_port port, struct model_answer *answer)
 {
 	const struct model_backend *backend;
 	struct model_packet packet;
-	enum model_verdict verdict = model_parse(frame->bytes, frame->size, &packet);
+	enum model_verdict verdict =
+		model_parse(frame->bytes, frame->size, model_linear(frame), &packet);
 	uint32_t entropy;
 
 	if (verdict == MODEL_pass_icmp)
@@ -125,7 +130,7 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 			       : MODEL_pass_no_service;
 	answer->service = model_service(config, &packet.flow);
 	if (!answer->service)
-		return MODEL_pass_no_service;
+		return model_nat_return(config, memory, &packet, frame, now, answer);
 	answer->pool = config->service_pools[answer->service];
 	answer->flow = packet.flow;
 	answer->quoted = packet.quoted;
@@ -136,17 +141,22 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 		return verdict;
 	backend = &config->backends[answer->backend];
 	answer->redirected = backend->ifindex != frame->ifindex;
-	verdict = model_forward(backend, &packet, frame, entropy, answer);
+	verdict = backend->way == MODEL_NAT4 || backend->way == MODEL_NAT6
+			  ? model_nat_forward(config, memory, &packet, frame, now, entropy, port,
+					      answer)
+			  : model_forward(backend, &packet, frame, entropy, answer);
 	return verdict == MODEL_drop_ttl || verdict == MODEL_drop_too_big
-		       ? model_refuse(&packet, frame, verdict, model_fits(backend), answer)
+		       ? model_refuse(&packet, frame, verdict, model_fits(backend, packet.family),
+				      answer)
 		       : verdict;
 }
 
 void model_run(const struct model_config *config, struct model_memory *memory,
-	       const struct model_frame *frame, uint32_t now, struct model_answer *answer)
+	       const struct model_frame *frame, uint32_t now, struct model_port port,
+	       struct model_answer *answer)
 {
 	memset(answer, 0, offsetof(struct model_answer, bytes));
 	answer->size = frame->size;
 	memcpy(answer->bytes, frame->bytes, frame->size);
-	answer->verdict = judge(config, memory, frame, now, answer);
+	answer->verdict = judge(config, memory, frame, now, port, answer);
 }

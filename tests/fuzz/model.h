@@ -16,6 +16,8 @@
  *   model_table.c    entries: found, judged, written
  *   model_forward.c  the bytes that leave
  *   model_fragment.c, model_icmp.c, model_answer.c   what is no common packet
+ *   model_nat.c        flows of NAT: made, found, followed
+ *   model_translate.c, model_translate_icmp.c   what NAT makes of a packet
  */
 #ifndef FUZZ_MODEL_H
 #define FUZZ_MODEL_H
@@ -33,6 +35,8 @@ enum {
 	MODEL_ENTRIES = 96, /* of births, and of flows */
 	MODEL_CLIENTS = 64,
 	MODEL_FRAGMENTS = 256,
+	MODEL_NAT_FLOWS = 64,
+	MODEL_NAT_RETURNS = 128,
 	MODEL_FRAME = 10240,
 	MODEL_SEED = 16,
 };
@@ -59,7 +63,11 @@ enum {
 	X(refused_too_big)                                                                         \
 	X(drop_untold)                                                                             \
 	X(drop_echo)                                                                               \
-	X(drop_quote)
+	X(drop_quote)                                                                              \
+	X(returned)                                                                                \
+	X(drop_nat_full)                                                                           \
+	X(drop_nat_ports)                                                                          \
+	X(drop_nat_unknown)
 
 enum model_verdict {
 	MODEL_GOES_ON, /* no end yet */
@@ -83,7 +91,7 @@ enum model_way {
 	MODEL_IPIP6,
 	MODEL_GUE4,
 	MODEL_GUE6,
-	MODEL_NAT4, /* judged in nat.c, not by the model */
+	MODEL_NAT4, /* the backend's address is an IPv4 one, whatever the client's */
 	MODEL_NAT6,
 	MODEL_WAYS
 };
@@ -91,6 +99,7 @@ enum model_way {
 struct model_backend {
 	bool usable;        /* may be given packets */
 	bool snat;          /* of NAT: it sees outer_source as its client */
+	bool host_source;   /* which is the host's own, and so are some of its ports */
 	bool takes_clients; /* may be given new flows of clients that it has */
 	uint8_t way;        /* enum model_way */
 	uint8_t next_hop[6], egress_mac[6];
@@ -127,7 +136,9 @@ struct model_listener {
 
 struct model_config {
 	uint8_t seed[MODEL_SEED];
-	uint32_t flows, clients; /* limits */
+	uint32_t flows, clients, nat_flows; /* limits */
+	bool nat;                           /* there are backends of NAT */
+	uint16_t host_first, host_count;    /* ports that the host gives out itself */
 	struct model_backend backends[MODEL_BACKENDS];
 	struct model_pool pools[MODEL_POOLS];
 	uint32_t service_pools[MODEL_SERVICES]; /* 0: no such service */
@@ -183,6 +194,8 @@ enum model_note {
 	MODEL_NEW_FLOW_UNTRACKED,
 	MODEL_OLD_FLOW_UNTRACKED,
 	MODEL_CLIENT_UNTRACKED,
+	MODEL_NAT_FULL,
+	MODEL_NAT_PORTS,
 	MODEL_NOTES
 };
 
@@ -195,12 +208,44 @@ struct model_fragment {
 	struct model_flow flow;
 };
 
+/* Where a client's packets come from, and the answers go. */
+struct model_hop {
+	uint32_t ifindex;
+	uint8_t peer_mac[6], own_mac[6];
+};
+
+/* What is made of the packets that a client sends. */
+struct model_nat_flow {
+	bool there;
+	uint8_t fate, state;
+	uint16_t port; /* source port that the backend sees */
+	uint32_t backend, incarnation, pool, seen;
+	struct model_address source; /* that the backend sees */
+	struct model_hop hop;
+	struct model_flow flow; /* as the client sends it */
+};
+
+/* Whose the packets are that a backend sends. */
+struct model_nat_return {
+	bool there;
+	uint8_t fate, state;
+	uint16_t client_port, vip_port;
+	uint32_t seen;
+	struct model_address client, vip;
+	struct model_hop hop;
+	struct model_flow flow; /* as the backend sends it */
+};
+
 struct model_memory {
 	struct model_entry births[MODEL_ENTRIES];
 	struct model_entry flows[MODEL_ENTRIES];
 	struct model_client clients[MODEL_CLIENTS];
 	struct model_times times[MODEL_POOLS][MODEL_SLOTS];
 	struct model_fragment fragments[MODEL_FRAGMENTS];
+	struct model_nat_flow nat_flows[MODEL_NAT_FLOWS];
+	struct model_nat_return nat_returns[MODEL_NAT_RETURNS];
+	/* New flows for which no port was found, since the program was loaded. */
+	uint32_t nat_refused[MODEL_BACKENDS];
 };
 
 /* What the quotas are about. */
@@ -212,6 +257,8 @@ enum model_quota {
 	MODEL_QUOTA_UDP_BIRTHS,
 	MODEL_QUOTA_CLIENTS,
 	MODEL_QUOTA_CLIENTS_NEW,
+	MODEL_QUOTA_NAT_TCP,
+	MODEL_QUOTA_NAT_UDP,
 	MODEL_QUOTAS
 };
 
@@ -221,8 +268,27 @@ struct model_frame {
 	uint32_t metadata; /* bytes that it takes from the room before the frame */
 	uint32_t ifindex;  /* where it came in */
 	bool untold;       /* so many ICMP errors were just sent that no more may be */
+	/* A long frame comes in several buffers (`xdp.frags`), of which a program reads the first
+	 * as memory: so many bytes of it. 0: as many as the kernel's test run puts there. What
+	 * headers are to be changed, or decide, have to be in it. */
+	uint32_t linear;
 	uint32_t size;
 	uint8_t bytes[MODEL_FRAME];
+};
+
+/* Which source port a new flow gets of NAT, where it cannot have the client's own, is the program's
+ * choice. The model is told, and says whether it could choose so. */
+enum model_port_kind {
+	MODEL_PORT_ANY,  /* not known: it changed nothing that can be seen */
+	MODEL_PORT_NONE, /* it found none */
+	MODEL_PORT_SAID
+};
+
+struct model_port {
+	uint8_t kind; /* enum model_port_kind */
+	uint16_t port;
+	/* By the copy that explains, which writes nothing: it does not see a full table. */
+	bool unwritten;
 };
 
 enum model_decided_by {
@@ -245,7 +311,11 @@ struct model_answer {
 			    not said of one */
 	bool redirected; /* it leaves by another interface than it came by */
 	bool notes[MODEL_NOTES];
-	uint32_t size; /* what leaves, or goes to the kernel; unless dropped */
+	/* Of NAT: the flow's entry, and the return, may have changed. */
+	bool nat_flow, nat_return;
+	struct model_flow nat_back; /* the return's tuple */
+	const char *objection;      /* to the program's choice of a port; NULL: none */
+	uint32_t size;              /* what leaves, or goes to the kernel; unless dropped */
 	uint8_t bytes[MODEL_FRAME];
 };
 
@@ -256,9 +326,13 @@ bool model_drops(enum model_verdict verdict);
 /* Whether what leaves is the balancer's own answer. */
 bool model_answers(enum model_verdict verdict);
 
+/* Bytes of the frame that can be read as memory. */
+uint32_t model_linear(const struct model_frame *frame);
+
 /* Judges `frame` at tick `now`; `memory` becomes what it is afterwards. */
 void model_run(const struct model_config *config, struct model_memory *memory,
-	       const struct model_frame *frame, uint32_t now, struct model_answer *answer);
+	       const struct model_frame *frame, uint32_t now, struct model_port port,
+	       struct model_answer *answer);
 
 /* ---- between the parts ---- */
 
@@ -277,6 +351,7 @@ struct model_packet {
 	bool syn;     /* SYN without ACK */
 	bool closing; /* FIN or RST */
 	bool reset;
+	uint32_t linear;     /* of the frame */
 	bool quoted;         /* an ICMP error that speaks of the flow */
 	bool sequence_known; /* of that: it tells where the flow is */
 };
@@ -302,7 +377,9 @@ struct model_pick {
 /* Of IPv6: whether the number is that of an extension header, and the size of the one at `at`. */
 bool model_is_extension(uint32_t proto);
 uint32_t model_extension_size(uint32_t proto, const uint8_t *at);
-enum model_verdict model_parse(const uint8_t *bytes, uint32_t size, struct model_packet *packet);
+/* `linear`: bytes that can be read; see struct model_frame. */
+enum model_verdict model_parse(const uint8_t *bytes, uint32_t size, uint32_t linear,
+			       struct model_packet *packet);
 bool model_is_vip(const struct model_config *config, const struct model_address *address);
 /* The service for the flow, or 0. */
 uint32_t model_service(const struct model_config *config, const struct model_flow *flow);
@@ -325,8 +402,8 @@ uint16_t model_vip_port(const struct model_config *config, const struct model_ad
 bool model_vip_usable(const struct model_config *config, const struct model_address *vip);
 /* Whether the frame's sender may be answered at all. */
 bool model_answerable(const uint8_t *frame, const struct model_packet *packet);
-/* The largest packet that fits the way to the backend; 0: not known. */
-uint32_t model_fits(const struct model_backend *backend);
+/* The largest packet of `family` that fits the way to the backend; 0: not known. */
+uint32_t model_fits(const struct model_backend *backend, uint8_t family);
 enum model_verdict model_refuse(const struct model_packet *packet, const struct model_frame *frame,
 				enum model_verdict verdict, uint32_t fits,
 				struct model_answer *answer);
@@ -339,12 +416,57 @@ enum model_verdict model_forward(const struct model_backend *backend,
 				 const struct model_packet *packet, const struct model_frame *frame,
 				 uint32_t entropy, struct model_answer *answer);
 
+/* The state of a TCP flow's entry after the packet. */
+uint8_t model_state_after(const struct model_packet *packet, uint8_t state);
+
+/* The packet is for a backend of NAT, which was picked. */
+enum model_verdict model_nat_forward(const struct model_config *config, struct model_memory *memory,
+				     const struct model_packet *packet,
+				     const struct model_frame *frame, uint32_t now,
+				     uint32_t entropy, struct model_port port,
+				     struct model_answer *answer);
+/* No service takes the packet: MODEL_returned, if it is a backend's answer to a client. */
+enum model_verdict model_nat_return(const struct model_config *config, struct model_memory *memory,
+				    const struct model_packet *packet,
+				    const struct model_frame *frame, uint32_t now,
+				    struct model_answer *answer);
+struct model_nat_flow *model_nat_flow_find(struct model_memory *memory,
+					   const struct model_flow *flow);
+struct model_nat_return *model_nat_return_find(struct model_memory *memory,
+					       const struct model_flow *flow);
+/* Whether a backend's packet would be sent to a client. */
+bool model_nat_answers(const struct model_config *config, struct model_memory *memory,
+		       const struct model_flow *flow);
+
+/* What NAT makes of a packet. */
+struct model_translation {
+	struct model_address source, destination;
+	uint16_t source_port, destination_port;
+	uint32_t mtu;      /* 0: any */
+	bool keeps_source; /* an error comes from whom it came from */
+	const uint8_t *next_hop, *egress_mac;
+};
+
+/* The bytes of `answer`; MODEL_GOES_ON, or what the packet ends with. */
+enum model_verdict model_translate(const struct model_translation *to,
+				   const struct model_packet *packet,
+				   const struct model_frame *frame, struct model_answer *answer);
+/* The same of an ICMP error about a packet that the receiver sent. */
+enum model_verdict model_translate_error(const struct model_translation *to,
+					 const struct model_packet *packet,
+					 const struct model_frame *frame,
+					 struct model_answer *answer);
+
 struct model_address model_network(const struct model_pool *pool,
 				   const struct model_address *address);
 bool model_usable(const struct model_config *config, uint32_t backend);
 uint32_t model_client_life(const struct model_pool *pool);
 
-/* model_table.c: of births (`births`) or flows. NULL: there is none. */
+/* ---- model_table.c ---- */
+
+bool model_same_address(const struct model_address *a, const struct model_address *b);
+bool model_same_flow(const struct model_flow *a, const struct model_flow *b);
+/* Of births (`births`) or flows. NULL: there is none. */
 struct model_entry *model_entry_find(struct model_entry *table, const struct model_flow *flow);
 bool model_entry_live(const struct model_pick *pick, const struct model_entry *entry);
 /* Writes an entry over the flow's dead one or in a free place. False if there is no room. */

@@ -99,9 +99,11 @@ enum model_verdict model_refuse(const struct model_packet *packet, const struct 
 		return MODEL_drop_no_room;
 	if (too_big)
 		mtu = fits > most ? fits : most;
-	/* A whole number of words. */
+	/* A whole number of words, of those that can be read. */
 	if (quote > packet->l3_size)
 		quote = packet->l3_size & ~3U;
+	if (quote > packet->linear - packet->l3_offset)
+		quote = (packet->linear - packet->l3_offset) & ~3U;
 	link_back(frame, packet->l3_offset, answer->bytes);
 	if (four)
 		error_ipv4(ip, quote, mtu, answer->bytes + packet->l3_offset);

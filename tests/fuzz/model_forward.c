@@ -183,10 +183,15 @@ static uint32_t outer_size(const struct model_backend *backend)
 	}
 }
 
-uint32_t model_fits(const struct model_backend *backend)
+uint32_t model_fits(const struct model_backend *backend, uint8_t family)
 {
 	uint32_t outer = outer_size(backend);
 
+	/* NAT puts another header in place of the packet's. */
+	if (backend->way == MODEL_NAT4 && family == 6)
+		return backend->mtu + (uint32_t)(IPV6_HEADER - IPV4_LEAST);
+	if (backend->way == MODEL_NAT6 && family == 4)
+		outer = IPV6_HEADER - IPV4_LEAST;
 	return backend->mtu > outer ? backend->mtu - outer : 0;
 }
 

@@ -68,6 +68,18 @@ uint16_t model_vip_port(const struct model_config *config, const struct model_ad
 	return first->first || !first->last ? first->first : 1;
 }
 
+/* What has no ports, and is no ICMP, is the kernel's: the number says so, but in IPv6 that of an
+ * extension header, behind which anything may come. */
+static bool may_be_ours(const struct model_packet *packet)
+{
+	uint32_t proto = packet->flow.proto;
+
+	if (proto == PROTO_TCP || proto == PROTO_UDP)
+		return true;
+	return packet->family == 4 ? proto == PROTO_ICMP
+				   : proto == PROTO_ICMPV6 || model_is_extension(proto);
+}
+
 enum model_verdict model_fragment_follow(const struct model_config *config,
 					 struct model_memory *memory, struct model_packet *packet,
 					 uint32_t now)
@@ -76,7 +88,9 @@ enum model_verdict model_fragment_follow(const struct model_config *config,
 	uint16_t port;
 
 	if (packet->part == MODEL_FIRST) {
-		if (model_service(config, &packet->flow))
+		/* To a VIP, whether a service has the port or the kernel. */
+		if (model_is_vip(config, &packet->flow.destination) ||
+		    model_nat_answers(config, memory, &packet->flow))
 			remember(memory, packet, now);
 		return MODEL_GOES_ON;
 	}
@@ -90,7 +104,7 @@ enum model_verdict model_fragment_follow(const struct model_config *config,
 		       ? model_vip_port(config, &packet->flow.destination, packet->flow.proto)
 		       : 0;
 	if (!port)
-		return MODEL_drop_fragment;
+		return may_be_ours(packet) ? MODEL_drop_fragment : MODEL_pass_no_service;
 	packet->flow.source_port = 0;
 	packet->flow.destination_port = port;
 	return MODEL_GOES_ON;

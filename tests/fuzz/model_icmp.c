@@ -29,11 +29,13 @@ static bool is_echo(const struct model_packet *packet, uint8_t type)
 	return type == (packet->family == 4 ? 8 : 128);
 }
 
-/* `at`, `left`: the quoted transport header, of `proto`. */
-static enum model_verdict parse_ports(const uint8_t *at, int32_t left, uint32_t proto,
-				      struct model_packet *packet)
+/* `offset`, `left`: of the quoted transport header, of `proto`. */
+static enum model_verdict parse_ports(const uint8_t *bytes, uint32_t offset, int32_t left,
+				      uint32_t proto, struct model_packet *packet)
 {
-	if (left < QUOTED_LEAST)
+	const uint8_t *at = bytes + offset;
+
+	if (left < QUOTED_LEAST || offset > HEADERS_MAX || offset + QUOTED_LEAST > packet->linear)
 		return MODEL_drop_truncated;
 	if (proto != PROTO_TCP && proto != PROTO_UDP)
 		return MODEL_drop_quote;
@@ -42,26 +44,28 @@ static enum model_verdict parse_ports(const uint8_t *at, int32_t left, uint32_t 
 	packet->flow.destination_port = (uint16_t)get16(at);
 	packet->quoted = true;
 	/* What the backend acknowledges is where the client is. */
-	if (proto == PROTO_TCP && left >= TCP_TO_FLAGS && at[13] & 0x10) {
+	if (proto == PROTO_TCP && left >= TCP_TO_FLAGS && offset + TCP_TO_FLAGS <= packet->linear &&
+	    at[13] & 0x10) {
 		packet->sequence = get32(at + 8);
 		packet->sequence_known = true;
 	}
 	return MODEL_GOES_ON;
 }
 
-static enum model_verdict parse_quoted_ipv4(const uint8_t *ip, int32_t left,
+static enum model_verdict parse_quoted_ipv4(const uint8_t *bytes, uint32_t offset, int32_t left,
 					    struct model_packet *packet)
 {
+	const uint8_t *ip = bytes + offset;
 	enum model_verdict verdict;
 	int32_t header;
 
-	if (left < IPV4_LEAST)
+	if (left < IPV4_LEAST || offset + IPV4_LEAST > packet->linear)
 		return MODEL_drop_truncated;
 	header = (ip[0] & 15) * 4;
 	if (ip[0] >> 4 != 4 || header < IPV4_LEAST ||
 	    memcmp(ip + 12, packet->flow.destination.bytes, 4) != 0 || get16(ip + 6) & 0x1fff)
 		return MODEL_drop_quote;
-	verdict = parse_ports(ip + header, left - header, ip[9], packet);
+	verdict = parse_ports(bytes, offset + (uint32_t)header, left - header, ip[9], packet);
 	if (verdict == MODEL_GOES_ON)
 		memcpy(packet->flow.source.bytes, ip + 16, 4);
 	return verdict;
@@ -75,7 +79,7 @@ static enum model_verdict parse_quoted_ipv6(const uint8_t *bytes, uint32_t offse
 	int32_t rest = left - IPV6_HEADER;
 	enum model_verdict verdict;
 
-	if (left < IPV6_HEADER)
+	if (left < IPV6_HEADER || at > packet->linear)
 		return MODEL_drop_truncated;
 	if (ip[0] >> 4 != 6 || memcmp(ip + 8, packet->flow.destination.bytes, 16) != 0)
 		return MODEL_drop_quote;
@@ -83,7 +87,7 @@ static enum model_verdict parse_quoted_ipv6(const uint8_t *bytes, uint32_t offse
 	for (int i = 0; model_is_extension(proto); i++) {
 		if (i == CHAIN_MAX || at > HEADERS_MAX)
 			return MODEL_drop_quote;
-		if (rest < 8)
+		if (rest < 8 || at + 8 > packet->linear)
 			return MODEL_drop_truncated;
 		/* A later fragment has no ports. */
 		if (proto == PROTO_FRAGMENT && get16(bytes + at + 2) & 0xfff8)
@@ -93,7 +97,7 @@ static enum model_verdict parse_quoted_ipv6(const uint8_t *bytes, uint32_t offse
 		at += size;
 		rest -= (int32_t)size;
 	}
-	verdict = parse_ports(bytes + at, at > HEADERS_MAX ? 0 : rest, proto, packet);
+	verdict = parse_ports(bytes, at, rest, proto, packet);
 	if (verdict == MODEL_GOES_ON)
 		memcpy(packet->flow.source.bytes, ip + 24, 16);
 	return verdict;
@@ -189,7 +193,7 @@ enum model_verdict model_icmp(const struct model_config *config, struct model_pa
 	if (packet->part != MODEL_WHOLE)
 		return MODEL_drop_fragment;
 	left -= ICMP_HEADER;
-	if (left < 0)
+	if (left < 0 || packet->l4_offset + ICMP_HEADER > packet->linear)
 		return MODEL_drop_truncated;
 	if (is_echo(packet, icmp[0])) {
 		if (!model_is_vip(config, &packet->flow.destination))
@@ -200,6 +204,7 @@ enum model_verdict model_icmp(const struct model_config *config, struct model_pa
 	if (!is_error(packet, icmp[0]))
 		return MODEL_pass_icmp;
 	if (packet->family == 4)
-		return parse_quoted_ipv4(icmp + ICMP_HEADER, left, packet);
+		return parse_quoted_ipv4(answer->bytes, packet->l4_offset + ICMP_HEADER, left,
+					 packet);
 	return parse_quoted_ipv6(answer->bytes, packet->l4_offset + ICMP_HEADER, left, packet);
 }

@@ -3,6 +3,7 @@
  * model_parse: bytes to flow. From IEEE 802.1Q, RFC 791 (section 3.1), RFC 8200 (sections 3 and 4),
  * RFC 4302 (section 2), RFC 9293 (section 3.1) and RFC 768; fragments by RFC 3128, RFC 6946 and
  * RFC 7112. Lengths are those that headers state; what a frame has behind the IP packet is padding.
+ * Headers that lie behind the part of a frame that can be read are as if they were not there.
  */
 #include <string.h>
 
@@ -30,6 +31,12 @@ static struct model_address address_of(uint8_t family, const uint8_t *at)
 	return address;
 }
 
+/* Whether the `size` bytes at `at` of the frame can be read. */
+static bool readable(const struct model_packet *packet, uint32_t at, uint32_t size)
+{
+	return at + size <= packet->linear;
+}
+
 /* What the packet has from the transport header, or whatever is next, on. */
 static uint32_t room_of(const struct model_packet *packet)
 {
@@ -43,7 +50,7 @@ static enum model_verdict parse_tcp(const uint8_t *at, struct model_packet *pack
 	uint32_t room = room_of(packet), header;
 	uint8_t flags;
 
-	if (room < TCP_LEAST)
+	if (room < TCP_LEAST || !readable(packet, packet->l4_offset, TCP_LEAST))
 		return MODEL_drop_truncated;
 	header = (at[12] >> 4) * 4U;
 	if (header < TCP_LEAST || header > room)
@@ -60,7 +67,7 @@ static enum model_verdict parse_udp(const uint8_t *at, const struct model_packet
 {
 	uint32_t room = room_of(packet), length;
 
-	if (room < UDP_HEADER)
+	if (room < UDP_HEADER || !readable(packet, packet->l4_offset, UDP_HEADER))
 		return MODEL_drop_truncated;
 	length = get16(at + 4);
 	/* That of a fragment is that of the whole. */
@@ -121,7 +128,7 @@ static enum model_verdict parse_ipv4(const uint8_t *bytes, uint32_t left,
 	uint32_t header, total, word;
 	enum model_verdict verdict = MODEL_GOES_ON;
 
-	if (left < IPV4_LEAST)
+	if (left < IPV4_LEAST || !readable(packet, packet->l3_offset, IPV4_LEAST))
 		return MODEL_drop_truncated;
 	packet->family = 4;
 	packet->flow.source = address_of(4, ip + 12);
@@ -186,7 +193,7 @@ static enum model_verdict parse_extension(const uint8_t *bytes, struct model_pac
 
 	if (packet->l4_offset > HEADERS_MAX)
 		return MODEL_drop_extension;
-	if (room_of(packet) < 8)
+	if (room_of(packet) < 8 || !readable(packet, packet->l4_offset, 8))
 		return MODEL_drop_truncated;
 	size = model_extension_size(proto, at);
 	if (size > room_of(packet))
@@ -222,7 +229,7 @@ static enum model_verdict parse_ipv6(const uint8_t *bytes, uint32_t left,
 	enum model_verdict verdict;
 	uint32_t payload;
 
-	if (left < IPV6_HEADER)
+	if (left < IPV6_HEADER || !readable(packet, packet->l3_offset, IPV6_HEADER))
 		return MODEL_drop_truncated;
 	packet->family = 6;
 	packet->flow.source = address_of(6, ip + 8);
@@ -242,17 +249,19 @@ static enum model_verdict parse_ipv6(const uint8_t *bytes, uint32_t left,
 
 /* ---- link ---- */
 
-enum model_verdict model_parse(const uint8_t *bytes, uint32_t size, struct model_packet *packet)
+enum model_verdict model_parse(const uint8_t *bytes, uint32_t size, uint32_t linear,
+			       struct model_packet *packet)
 {
 	uint32_t at = 12, type;
 
 	memset(packet, 0, sizeof(*packet));
-	if (size < ETHERNET)
+	packet->linear = linear;
+	if (linear < ETHERNET)
 		return MODEL_drop_truncated;
 	type = get16(bytes + at);
 	for (int i = 0; i < TAGS_MAX && (type == TYPE_TAG || type == TYPE_OUTER_TAG); i++) {
 		at += TAG;
-		if (at + 2 > size)
+		if (at + 2 > linear)
 			return MODEL_drop_truncated;
 		type = get16(bytes + at);
 	}

@@ -55,7 +55,7 @@ static enum model_verdict go_fallback(struct model_pick *pick)
 
 /* ---- what is written ---- */
 
-static uint8_t state_after(const struct model_packet *packet, uint8_t state)
+uint8_t model_state_after(const struct model_packet *packet, uint8_t state)
 {
 	/* Once FIN was seen the flow is closing. A reset that something follows closed nothing. */
 	if (state == MODEL_CLOSING)
@@ -166,7 +166,7 @@ static enum model_verdict pick_syn(struct model_pick *pick, const struct known *
 /* "its backend; copy it to `flows` (the birth stays until swept, and serves if `flows` is full)" */
 static enum model_verdict pick_birth(struct model_pick *pick, const struct known *known)
 {
-	uint8_t state = state_after(pick->packet, known->birth->state);
+	uint8_t state = model_state_after(pick->packet, known->birth->state);
 	struct model_entry copy = entry_for(pick, known->birth->backend, state);
 
 	refresh(pick, known->birth, state);
@@ -176,7 +176,7 @@ static enum model_verdict pick_birth(struct model_pick *pick, const struct known
 
 static enum model_verdict pick_flow(struct model_pick *pick, const struct known *known)
 {
-	refresh(pick, known->flow, state_after(pick->packet, known->flow->state));
+	refresh(pick, known->flow, model_state_after(pick->packet, known->flow->state));
 	return go_entry(pick, known->flow);
 }
 
@@ -208,7 +208,7 @@ static enum model_verdict pick_established(struct model_pick *pick, const struct
 	go_fallback(pick);
 	if (pick->owner == pick->fallback && !known->always)
 		return MODEL_GOES_ON;
-	entry = entry_for(pick, pick->fallback, state_after(packet, MODEL_OPEN));
+	entry = entry_for(pick, pick->fallback, model_state_after(packet, MODEL_OPEN));
 	entry.recorded = true;
 	entry.reborn = known->birth != NULL;
 	if (!model_flow_write(pick, &entry)) {

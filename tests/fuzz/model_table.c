@@ -7,22 +7,23 @@
 #include "model.h"
 #include "model_bytes.h"
 
-static bool same_address(const struct model_address *a, const struct model_address *b)
+bool model_same_address(const struct model_address *a, const struct model_address *b)
 {
 	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
-static bool same_flow(const struct model_flow *a, const struct model_flow *b)
+bool model_same_flow(const struct model_flow *a, const struct model_flow *b)
 {
 	return a->proto == b->proto && a->source_port == b->source_port &&
-	       a->destination_port == b->destination_port && same_address(&a->source, &b->source) &&
-	       same_address(&a->destination, &b->destination);
+	       a->destination_port == b->destination_port &&
+	       model_same_address(&a->source, &b->source) &&
+	       model_same_address(&a->destination, &b->destination);
 }
 
 struct model_entry *model_entry_find(struct model_entry *table, const struct model_flow *flow)
 {
 	for (int i = 0; i < MODEL_ENTRIES; i++)
-		if (table[i].there && same_flow(&table[i].flow, flow))
+		if (table[i].there && model_same_flow(&table[i].flow, flow))
 			return &table[i];
 	return NULL;
 }
@@ -78,11 +79,15 @@ void model_quota_count(const struct model_memory *memory, uint32_t count[MODEL_Q
 		if (!memory->clients[i].known)
 			count[MODEL_QUOTA_CLIENTS_NEW]++;
 	}
+	for (int i = 0; i < MODEL_NAT_FLOWS; i++)
+		if (memory->nat_flows[i].there)
+			count[memory->nat_flows[i].flow.proto == PROTO_UDP ? MODEL_QUOTA_NAT_UDP
+									   : MODEL_QUOTA_NAT_TCP]++;
 }
 
 /* Half of the flows for each protocol; of each half at most half for births, and with TCP at most
  * half for old flows that were recorded. Of clients an eighth for those of which one packet was
- * seen. */
+ * seen. Of NAT flows either protocol leaves the other a quarter. */
 bool model_quota_left(const struct model_config *config, const struct model_memory *memory,
 		      enum model_quota quota)
 {
@@ -94,6 +99,8 @@ bool model_quota_left(const struct model_config *config, const struct model_memo
 		[MODEL_QUOTA_UDP_BIRTHS] = config->flows / 4,
 		[MODEL_QUOTA_CLIENTS] = config->clients,
 		[MODEL_QUOTA_CLIENTS_NEW] = config->clients / 8,
+		[MODEL_QUOTA_NAT_TCP] = config->nat_flows - config->nat_flows / 4,
+		[MODEL_QUOTA_NAT_UDP] = config->nat_flows - config->nat_flows / 4,
 	};
 	uint32_t count[MODEL_QUOTAS];
 

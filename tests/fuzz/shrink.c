@@ -70,6 +70,9 @@ bool shrink(struct machine *machine, struct scenario *scenario, struct differenc
 	TRY_EACH(&s, memory->flows);
 	TRY_EACH(&s, memory->clients);
 	TRY_EACH(&s, memory->fragments);
+	TRY_EACH(&s, memory->nat_flows);
+	TRY_EACH(&s, memory->nat_returns);
+	TRY_EACH(&s, memory->nat_refused);
 	TRY_EACH(&s, memory->times);
 	for (int p = 0; p < MODEL_POOLS; p++)
 		TRY_EACH(&s, memory->times[p]);
@@ -79,6 +82,7 @@ bool shrink(struct machine *machine, struct scenario *scenario, struct differenc
 		TRY_EACH(&s, config->pools[p].slots);
 	TRY_EACH(&s, config->backends);
 	TRY_EACH(&s, config->service_pools);
+	try_zero(&s, &scenario->frame.linear, sizeof(scenario->frame.linear));
 	try_zero(&s, &scenario->frame.untold, sizeof(scenario->frame.untold));
 	try_zero(&s, &scenario->frame.metadata, sizeof(scenario->frame.metadata));
 	try_size(&s);

@@ -39,12 +39,16 @@ struct field {
 		NULL, NUMBER8, 0                                                                   \
 	}
 
-static const struct field config_fields[] = {FIELD(model_config, flows, NUMBER32),
-					     FIELD(model_config, clients, NUMBER32),
-					     FIELD(model_config, seed, SEED), LAST};
+static const struct field config_fields[] = {
+	FIELD(model_config, flows, NUMBER32),      FIELD(model_config, clients, NUMBER32),
+	FIELD(model_config, nat_flows, NUMBER32),  FIELD(model_config, nat, FLAG),
+	FIELD(model_config, host_first, NUMBER16), FIELD(model_config, host_count, NUMBER16),
+	FIELD(model_config, seed, SEED),           LAST};
 
 static const struct field backend_fields[] = {FIELD(model_backend, usable, FLAG),
 					      FIELD(model_backend, takes_clients, FLAG),
+					      FIELD(model_backend, snat, FLAG),
+					      FIELD(model_backend, host_source, FLAG),
 					      FIELD(model_backend, way, NUMBER8),
 					      FIELD(model_backend, next_hop, MAC),
 					      FIELD(model_backend, egress_mac, MAC),
@@ -74,6 +78,7 @@ static const struct field slot_fields[] = {FIELD(model_slot, owner, NUMBER32),
 					   FIELD(model_slot, changed, FLAG), LAST};
 
 static const struct field service_fields[] = {{"pool", NUMBER32, 0}, LAST};
+static const struct field refused_fields[] = {{"flows", NUMBER32, 0}, LAST};
 
 static const struct field listener_fields[] = {
 	FIELD(model_listener, vip, ADDRESS),      FIELD(model_listener, proto, NUMBER8),
@@ -126,13 +131,52 @@ static const struct field fragment_fields[] = {
 	FIELD(model_fragment, flow.proto, NUMBER8),
 	LAST};
 
+static const struct field nat_flow_fields[] = {
+	FIELD(model_nat_flow, there, FLAG),
+	FIELD(model_nat_flow, fate, NUMBER8),
+	FIELD(model_nat_flow, state, NUMBER8),
+	FIELD(model_nat_flow, port, NUMBER16),
+	FIELD(model_nat_flow, backend, NUMBER32),
+	FIELD(model_nat_flow, incarnation, NUMBER32),
+	FIELD(model_nat_flow, pool, NUMBER32),
+	FIELD(model_nat_flow, seen, AGE),
+	FIELD(model_nat_flow, source, ADDRESS),
+	FIELD(model_nat_flow, hop.ifindex, NUMBER32),
+	FIELD(model_nat_flow, hop.peer_mac, MAC),
+	FIELD(model_nat_flow, hop.own_mac, MAC),
+	FIELD(model_nat_flow, flow.source, ADDRESS),
+	FIELD(model_nat_flow, flow.destination, ADDRESS),
+	FIELD(model_nat_flow, flow.source_port, NUMBER16),
+	FIELD(model_nat_flow, flow.destination_port, NUMBER16),
+	FIELD(model_nat_flow, flow.proto, NUMBER8),
+	LAST};
+
+static const struct field nat_return_fields[] = {
+	FIELD(model_nat_return, there, FLAG),
+	FIELD(model_nat_return, fate, NUMBER8),
+	FIELD(model_nat_return, state, NUMBER8),
+	FIELD(model_nat_return, client_port, NUMBER16),
+	FIELD(model_nat_return, vip_port, NUMBER16),
+	FIELD(model_nat_return, seen, AGE),
+	FIELD(model_nat_return, client, ADDRESS),
+	FIELD(model_nat_return, vip, ADDRESS),
+	FIELD(model_nat_return, hop.ifindex, NUMBER32),
+	FIELD(model_nat_return, hop.peer_mac, MAC),
+	FIELD(model_nat_return, hop.own_mac, MAC),
+	FIELD(model_nat_return, flow.source, ADDRESS),
+	FIELD(model_nat_return, flow.destination, ADDRESS),
+	FIELD(model_nat_return, flow.source_port, NUMBER16),
+	FIELD(model_nat_return, flow.destination_port, NUMBER16),
+	FIELD(model_nat_return, flow.proto, NUMBER8),
+	LAST};
+
 static const struct field times_fields[] = {
 	FIELD(model_times, since, TIME), FIELD(model_times, used, TIME),
 	FIELD(model_times, full, TIME), FIELD(model_times, kept, TIME), LAST};
 
-static const struct field frame_fields[] = {FIELD(model_frame, metadata, NUMBER32),
-					    FIELD(model_frame, ifindex, NUMBER32),
-					    FIELD(model_frame, untold, FLAG), LAST};
+static const struct field frame_fields[] = {
+	FIELD(model_frame, metadata, NUMBER32), FIELD(model_frame, ifindex, NUMBER32),
+	FIELD(model_frame, untold, FLAG), FIELD(model_frame, linear, NUMBER32), LAST};
 
 /* What a line may speak of: an array, perhaps within the elements of another one, and its size. */
 struct record {
@@ -177,6 +221,9 @@ static const struct record records[] = {
 	MANY("flow", memory.flows, entry_fields, MODEL_ENTRIES),
 	MANY("client", memory.clients, client_fields, MODEL_CLIENTS),
 	MANY("fragment", memory.fragments, fragment_fields, MODEL_FRAGMENTS),
+	MANY("nat_flow", memory.nat_flows, nat_flow_fields, MODEL_NAT_FLOWS),
+	MANY("nat_return", memory.nat_returns, nat_return_fields, MODEL_NAT_RETURNS),
+	MANY("nat_refused", memory.nat_refused, refused_fields, MODEL_BACKENDS),
 	GRID("times", memory.times, , times_fields, MODEL_POOLS, MODEL_SLOTS),
 	ONE("frame", frame, frame_fields),
 };

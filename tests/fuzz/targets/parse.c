@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memcpy(bytes, data, size);
 	verdict = parse_rare(frame.data, frame.end, frame.length, &packet);
-	said = model_parse(data, (uint32_t)size, &model);
+	said = model_parse(data, (uint32_t)size, (uint32_t)size, &model);
 	if (verdict == LB_PASS_ICMP && said == MODEL_pass_icmp) {
 		verdict = icmp_parse(&frame, &packet);
 		said = model_icmp_verdict(data, size, &model);
