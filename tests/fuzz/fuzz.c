@@ -44,37 +44,41 @@ struct fuzz {
 /* ---- machines: limits and hash seed are fixed when the program is loaded ---- */
 
 static struct machine *machine_for(struct fuzz *fuzz, const uint8_t seed[MODEL_SEED],
-				   uint32_t flows, uint32_t clients)
+				   uint32_t flows, uint32_t clients, bool finish)
 {
 	for (int i = 0; i < MACHINES_MAX; i++) {
 		struct machine *machine = fuzz->machines[i];
 
 		if (!machine) {
-			fuzz->machines[i] = machine_create(seed, flows, clients);
+			fuzz->machines[i] = machine_create(seed, flows, clients, finish);
 			return fuzz->machines[i];
 		}
 		if (!memcmp(machine->seed, seed, MODEL_SEED) && machine->flows == flows &&
-		    machine->clients == clients)
+		    machine->clients == clients && machine->finish == finish)
 			return machine;
 	}
 	errx(1, "the kept cases have too many seeds and limits: give them the same ones");
 }
 
-/* Three have a seed that never changes, so that cases from them can be kept together. */
+/* All but one have a seed that never changes, so that cases from them can be kept together. */
 static struct machine *machine_of_round(struct fuzz *fuzz, struct random *r)
 {
 	static const struct {
 		uint32_t flows, clients;
-		bool own_seed;
-	} kinds[] = {{96, 40, false}, {16, 16, false}, {0, 0, false}, {96, 40, true}};
-	static const uint8_t weights[] = {0, 0, 0, 1, 1, 2, 3, 3};
+		bool own_seed, finish;
+	} kinds[] = {{96, 40, false, false},
+		     {16, 16, false, false},
+		     {0, 0, false, false},
+		     {96, 40, true, false},
+		     {96, 40, false, true}};
+	static const uint8_t weights[] = {0, 0, 1, 1, 2, 3, 3, 4, 4};
 	uint32_t kind = RANDOM_OF(r, weights);
 	struct random own = random_begin(fuzz->seed, ~0ULL);
 	uint8_t seed[MODEL_SEED] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
 	for (int i = 0; kinds[kind].own_seed && i < MODEL_SEED; i++)
 		seed[i] = (uint8_t)random_next(&own);
-	return machine_for(fuzz, seed, kinds[kind].flows, kinds[kind].clients);
+	return machine_for(fuzz, seed, kinds[kind].flows, kinds[kind].clients, kinds[kind].finish);
 }
 
 /* ---- what is told ---- */
@@ -130,6 +134,7 @@ static bool round_run(struct fuzz *fuzz, uint64_t number, uint32_t frames, bool 
 	memcpy(config->seed, machine->seed, MODEL_SEED);
 	config->flows = machine->flows;
 	config->clients = machine->clients;
+	config->finish = machine->finish;
 	config->nat_flows = MACHINE_NAT_FLOWS;
 	generate_config(&r, config);
 	generate_crowd(&r, &crowd);
@@ -188,7 +193,7 @@ static bool case_run(struct fuzz *fuzz, const char *path)
 	if (scenario.frame.linear && !fuzz->buffers)
 		return true;
 	machine = machine_for(fuzz, scenario.config.seed, scenario.config.flows,
-			      scenario.config.clients);
+			      scenario.config.clients, scenario.config.finish);
 	if (scenario_run(machine, &scenario, &difference))
 		return true;
 	printf("# %s\n", path);

@@ -180,6 +180,11 @@ void generate_checksum(struct random *r, uint8_t *ip, bool six, uint32_t proto, 
 		return;
 	if (proto != PROTO_ICMP)
 		sum = sum_pseudo(ip + (six ? 8 : 12), six ? 32 : 8, proto, size);
+	/* Now and then it was left to hardware. */
+	if (proto != PROTO_ICMP && proto != PROTO_ICMPV6 && random_percent(r, 10)) {
+		put16(at + place, sum);
+		return;
+	}
 	sum = ~sum_more(sum, at, size) & 0xffff;
 	put16(at + place, sum || proto != PROTO_UDP ? sum : 0xffff);
 }

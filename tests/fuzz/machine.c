@@ -45,7 +45,8 @@ bool machine_buffers_settable(void)
 	return !failed;
 }
 
-struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, uint32_t clients)
+struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, uint32_t clients,
+			       bool finish)
 {
 	static int number;
 	struct lb_settings settings = {.limits = {.flows = flows,
@@ -54,7 +55,8 @@ struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, u
 						  .backends = MODEL_BACKENDS - 1,
 						  .services = MODEL_SERVICES - 1,
 						  .slots = MODEL_POOLS * MODEL_SLOTS,
-						  .counters = MODEL_SERVICES * MODEL_BACKENDS}};
+						  .counters = MODEL_SERVICES * MODEL_BACKENDS},
+				       .flags = finish ? LB_SETTING_FINISH : 0U};
 	struct machine *machine = calloc(1, sizeof(*machine));
 	struct fault fault;
 	char pin_dir[64];
@@ -66,6 +68,7 @@ struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, u
 	memcpy(machine->seed, seed, MODEL_SEED);
 	machine->flows = flows;
 	machine->clients = clients;
+	machine->finish = finish;
 	machine->dp = dataplane_create(pin_dir, &settings, &fault);
 	if (!machine->dp)
 		exit(fault_print(&fault, "fuzz"));

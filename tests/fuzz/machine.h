@@ -33,6 +33,7 @@ struct machine {
 	struct dataplane *dp;
 	uint8_t seed[MODEL_SEED];
 	uint32_t flows, clients;
+	bool finish;
 	struct model_config loaded; /* what the maps hold */
 };
 
@@ -46,7 +47,9 @@ struct machine_answer {
 void machine_enter(void);
 /* Whether a test may say how much of a frame the first buffer holds: since Linux 6.18. */
 bool machine_buffers_settable(void);
-struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, uint32_t clients);
+/* `finish`: checksums that are not finished. */
+struct machine *machine_create(const uint8_t seed[MODEL_SEED], uint32_t flows, uint32_t clients,
+			       bool finish);
 void machine_free(struct machine *machine); /* NULL is fine */
 
 /* Now, as the program's clock says: that one takes longer steps than the controller's. */

@@ -113,6 +113,7 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 				const struct model_frame *frame, uint32_t now,
 				struct model_port port, struct model_answer *answer)
 {
+	static struct model_frame finished;
 	const struct model_backend *backend;
 	struct model_packet packet;
 	enum model_verdict verdict =
@@ -139,6 +140,12 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 	answer->new_flow |= packet.syn;
 	if (verdict != MODEL_GOES_ON)
 		return verdict;
+	if (config->finish) {
+		finished = *frame;
+		frame = &finished;
+		model_finish(&packet, finished.bytes);
+		memcpy(answer->bytes, finished.bytes, finished.size);
+	}
 	backend = &config->backends[answer->backend];
 	answer->redirected = backend->ifindex != frame->ifindex;
 	verdict = backend->way == MODEL_NAT4 || backend->way == MODEL_NAT6

@@ -16,6 +16,7 @@
  *   model_table.c    entries: found, judged, written
  *   model_forward.c  the bytes that leave
  *   model_fragment.c, model_icmp.c, model_answer.c   what is no common packet
+ *   model_finish.c     checksums that were left to hardware
  *   model_nat.c        flows of NAT: made, found, followed
  *   model_translate.c, model_translate_icmp.c   what NAT makes of a packet
  */
@@ -137,6 +138,7 @@ struct model_listener {
 struct model_config {
 	uint8_t seed[MODEL_SEED];
 	uint32_t flows, clients, nat_flows; /* limits */
+	bool finish;                        /* frames may come with unfinished checksums */
 	bool nat;                           /* there are backends of NAT */
 	uint16_t host_first, host_count;    /* ports that the host gives out itself */
 	struct model_backend backends[MODEL_BACKENDS];
@@ -416,6 +418,8 @@ enum model_verdict model_forward(const struct model_backend *backend,
 				 const struct model_packet *packet, const struct model_frame *frame,
 				 uint32_t entropy, struct model_answer *answer);
 
+/* Makes the checksum in the frame, where the sender did not. */
+void model_finish(const struct model_packet *packet, uint8_t *bytes);
 /* The state of a TCP flow's entry after the packet. */
 uint8_t model_state_after(const struct model_packet *packet, uint8_t state);
 

@@ -39,11 +39,15 @@ struct field {
 		NULL, NUMBER8, 0                                                                   \
 	}
 
-static const struct field config_fields[] = {
-	FIELD(model_config, flows, NUMBER32),      FIELD(model_config, clients, NUMBER32),
-	FIELD(model_config, nat_flows, NUMBER32),  FIELD(model_config, nat, FLAG),
-	FIELD(model_config, host_first, NUMBER16), FIELD(model_config, host_count, NUMBER16),
-	FIELD(model_config, seed, SEED),           LAST};
+static const struct field config_fields[] = {FIELD(model_config, flows, NUMBER32),
+					     FIELD(model_config, clients, NUMBER32),
+					     FIELD(model_config, nat_flows, NUMBER32),
+					     FIELD(model_config, finish, FLAG),
+					     FIELD(model_config, nat, FLAG),
+					     FIELD(model_config, host_first, NUMBER16),
+					     FIELD(model_config, host_count, NUMBER16),
+					     FIELD(model_config, seed, SEED),
+					     LAST};
 
 static const struct field backend_fields[] = {FIELD(model_backend, usable, FLAG),
 					      FIELD(model_backend, takes_clients, FLAG),
