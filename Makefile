@@ -397,7 +397,7 @@ install: all
 	install -m 644 $(wildcard tools/man/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(wildcard tools/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 $(wildcard tools/monitoring/*) $(DESTDIR)$(PREFIX)/share/limpet
-	install -m 644 tools/completions/complete $(DESTDIR)$(PREFIX)/share/limpet
+	install -m 755 tools/completions/complete $(DESTDIR)$(PREFIX)/share/limpet
 	for program in $(notdir $(PROGRAMS)); do \
 		install -D -m 644 tools/completions/limpet.bash \
 			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program && \
