@@ -32,19 +32,18 @@ static int parse_number(const char *what, const char *text, uint32_t least, uint
 
 /* ---- list and show ---- */
 
-/* Why it takes what it takes, and what its last check said. */
-static const char *reason_text(const json_t *drain, const char *why, const char *reason,
-			       char out[OBJECT_SIZE])
+const char *ctl_backend_reason(const json_t *drain, const char *why, const char *reason,
+			       char out[CTL_REASON_SIZE])
 {
 	if (json_is_true(json_object_get(drain, "deadline_passed"))) {
-		snprintf(out, OBJECT_SIZE, "deadline passed: what was left is moved");
+		snprintf(out, CTL_REASON_SIZE, "deadline passed: what was left is moved");
 		return out;
 	}
 	if (json_is_true(json_object_get(drain, "done")))
 		return "drained: no flow is left";
 	if (!why[0])
 		return reason;
-	snprintf(out, OBJECT_SIZE, "%s%s%s", why, reason[0] ? "; " : "", reason);
+	snprintf(out, CTL_REASON_SIZE, "%s%s%s", why, reason[0] ? "; " : "", reason);
 	return out;
 }
 
@@ -123,7 +122,8 @@ static json_t *cell_json(const char *cell)
 
 static void add_row(const struct ctl *ctl, const char *const *cells, void *context)
 {
-	char number[3][CTL_NUMBER_SIZE], name[OBJECT_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
+	char number[3][CTL_NUMBER_SIZE], name[OBJECT_SIZE], hop[OBJECT_SIZE],
+		reason[CTL_REASON_SIZE];
 	static const char *const none[FIELD_COUNT - FIELD_SHOWN] = {"", "", "", "", ""};
 	struct list *list = context;
 	const char *const *wide = list->wide ? cells + FIELD_SHOWN : none;
@@ -132,24 +132,24 @@ static void add_row(const struct ctl *ctl, const char *const *cells, void *conte
 
 	snprintf(name, sizeof(name), "%s/%s", cells[FIELD_POOL], cells[FIELD_NAME]);
 	hop_text(next_hop, hop);
-	ctl_table_add(list->table,
-		      (const char *[]){
-			      name,
-			      cells[FIELD_ADDRESS],
-			      wide[FIELD_PORT - FIELD_SHOWN],
-			      cells[FIELD_ADMIN],
-			      cells[FIELD_HEALTH],
-			      cells[FIELD_WEIGHT],
-			      wide[FIELD_EFFECTIVE_WEIGHT - FIELD_SHOWN],
-			      cells[FIELD_SLOTS],
-			      count_cell(ctl, cells[FIELD_PACKETS], number[0]),
-			      count_cell(ctl, cells[FIELD_BYTES], number[1]),
-			      count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
-			      wide[FIELD_SINCE - FIELD_SHOWN],
-			      wide[FIELD_LAST_CHECK - FIELD_SHOWN],
-			      hop,
-			      reason_text(drain, cells[FIELD_WHY], cells[FIELD_REASON], reason),
-		      });
+	ctl_table_add(list->table, (const char *[]){
+					   name,
+					   cells[FIELD_ADDRESS],
+					   wide[FIELD_PORT - FIELD_SHOWN],
+					   cells[FIELD_ADMIN],
+					   cells[FIELD_HEALTH],
+					   cells[FIELD_WEIGHT],
+					   wide[FIELD_EFFECTIVE_WEIGHT - FIELD_SHOWN],
+					   cells[FIELD_SLOTS],
+					   count_cell(ctl, cells[FIELD_PACKETS], number[0]),
+					   count_cell(ctl, cells[FIELD_BYTES], number[1]),
+					   count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
+					   wide[FIELD_SINCE - FIELD_SHOWN],
+					   wide[FIELD_LAST_CHECK - FIELD_SHOWN],
+					   hop,
+					   ctl_backend_reason(drain, cells[FIELD_WHY],
+							      cells[FIELD_REASON], reason),
+				   });
 	json_decref(drain);
 	json_decref(next_hop);
 }
@@ -212,7 +212,7 @@ static void print_drain(const json_t *backend)
 
 static void print_backend(const struct ctl *ctl, const json_t *backend)
 {
-	char number[CTL_NUMBER_SIZE], hop[OBJECT_SIZE], reason[OBJECT_SIZE];
+	char number[CTL_NUMBER_SIZE], hop[OBJECT_SIZE], reason[CTL_REASON_SIZE];
 
 	hop_text(json_object_get(backend, "next_hop"), hop);
 	ctl_line("backend", "%s/%s", ctl_text(backend, "pool"), ctl_text(backend, "name"));
@@ -225,8 +225,8 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	print_drain(backend);
 	ctl_line("health", "%s", ctl_text(backend, "health"));
 	ctl_line("reason", "%s",
-		 reason_text(json_object_get(backend, "drain"), ctl_text(backend, "why"),
-			     ctl_text(backend, "reason"), reason));
+		 ctl_backend_reason(json_object_get(backend, "drain"), ctl_text(backend, "why"),
+				    ctl_text(backend, "reason"), reason));
 	if (ctl_text(backend, "held_until")[0])
 		ctl_line("held down", "until %s (short lives in a row: %" PRIu64 ")",
 			 ctl_text(backend, "held_until"), ctl_integer(backend, "short_lives"));

@@ -81,10 +81,11 @@ int ctl_pool_list(struct ctl *ctl, struct fault *fault)
 static void print_backends(const struct ctl *ctl, const json_t *backends)
 {
 	static const struct ctl_column columns[] = {
-		{"BACKEND", 0},        {"ADDRESS", 0},
-		{"ADMIN", CTL_STATE},  {"HEALTH", CTL_STATE},
-		{"WEIGHT", CTL_RIGHT}, {"EFFECTIVE", CTL_RIGHT},
-		{"SLOTS", CTL_RIGHT},  {"FAIR SHARE", CTL_RIGHT},
+		{"BACKEND", 0},         {"ADDRESS", 0},
+		{"ADMIN", CTL_STATE},   {"HEALTH", CTL_STATE},
+		{"WEIGHT", CTL_RIGHT},  {"EFFECTIVE", CTL_RIGHT},
+		{"SLOTS", CTL_RIGHT},   {"FAIR SHARE", CTL_RIGHT},
+		{"REASON", CTL_SHRINK},
 	};
 	struct ctl_table *table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
 	const json_t *item;
@@ -92,7 +93,7 @@ static void print_backends(const struct ctl *ctl, const json_t *backends)
 
 	json_array_foreach (backends, i, item) {
 		char weight[CTL_NUMBER_SIZE], effective[CTL_NUMBER_SIZE];
-		char slots[CTL_NUMBER_SIZE], fair[CTL_NUMBER_SIZE];
+		char slots[CTL_NUMBER_SIZE], fair[CTL_NUMBER_SIZE], reason[CTL_REASON_SIZE];
 
 		ctl_table_add(table,
 			      (const char *[]){
@@ -104,6 +105,9 @@ static void print_backends(const struct ctl *ctl, const json_t *backends)
 				      ctl_number(ctl_integer(item, "effective_weight"), effective),
 				      ctl_number(ctl_integer(item, "slots"), slots),
 				      ctl_number(ctl_integer(item, "fair_slots"), fair),
+				      ctl_backend_reason(json_object_get(item, "drain"),
+							 ctl_text(item, "why"),
+							 ctl_text(item, "reason"), reason),
 			      });
 	}
 	ctl_table_finish(ctl, table);

@@ -164,6 +164,11 @@ uint64_t ctl_integer(const json_t *object, const char *field);
 /* As ctl_count, "-" for null. */
 const char *ctl_count_field(const struct ctl *ctl, const json_t *object, const char *field,
 			    char out[CTL_NUMBER_SIZE]);
+enum { CTL_REASON_SIZE = 256 };
+/* Why a backend takes what it takes, and what its last check said, of these fields of it. Returns
+ * `out` or another text. In cmd_backend.c. */
+const char *ctl_backend_reason(const json_t *drain, const char *why, const char *reason,
+			       char out[CTL_REASON_SIZE]);
 /* Strings of an array, with ", " between. The caller frees it; NULL if out of memory. */
 char *ctl_join(const json_t *array);
 

@@ -102,9 +102,11 @@ void doctor_judge_host(const struct doctor_host *host, struct doctor_findings *o
 			    "the packet program is interpreted, and slow, not compiled"),
 		       "sysctl -w net.core.bpf_jit_enable=1; lbload replace");
 	if (host->why_single)
-		find(out, DOCTOR_NOTE, "no_dispatcher", "kernel",
-		     "no other XDP program can share an interface with the data plane: %s",
-		     host->why_single);
+		remedy(find(out, DOCTOR_NOTE, "no_dispatcher", "kernel",
+			    "no other XDP program can share an interface with the data plane: %s",
+			    host->why_single),
+		       "bpftool net (which programs are where; nothing to do if that is all there "
+		       "is to be)");
 	judge_seed(host, out);
 	if (!host->clock_synchronized)
 		remedy(find(out, DOCTOR_NOTE, "clock", "clock",
@@ -151,8 +153,10 @@ static void judge_attachment(const struct doctor_link *link, const char *object,
 		       "lbload detach %s; lbload attach %s", name, name);
 		break;
 	case DOCTOR_ELSEWHERE:
-		find(out, DOCTOR_ERROR, "elsewhere", object,
-		     "the data plane is attached to it in another network namespace than lbd's");
+		remedy(find(out, DOCTOR_ERROR, "elsewhere", object,
+			    "the data plane is attached to it in another network namespace than "
+			    "lbd's"),
+		       "nsenter --net=NAMESPACE lbd ..., or there: lbload detach %s", name);
 		break;
 	}
 }
@@ -194,7 +198,9 @@ static void judge_link(const struct doctor_link *link, struct doctor_findings *o
 		remedy(find(out, DOCTOR_ERROR, "interface_down", object, "it is down"),
 		       "ip link set %s up", link->name);
 	else if (!link->carrier)
-		find(out, DOCTOR_ERROR, "no_carrier", object, "it has no carrier");
+		remedy(find(out, DOCTOR_ERROR, "no_carrier", object, "it has no carrier"),
+		       "ethtool %s (what it says of its link; then the cable, and the other end)",
+		       link->name);
 	if (link->generic)
 		remedy(find(out, DOCTOR_WARNING, "generic_mode", object,
 			    "attached in generic mode, which is slow"),
@@ -300,8 +306,8 @@ static void judge_mtu(const struct doctor_backend *backend, const char *object,
 	if (!overhead(backend) || !backend->hop.mtu || backend->hop.mtu >= needed)
 		return;
 	remedy(find(out, DOCTOR_WARNING, "mtu", object,
-		    "the path to it takes %u bytes: packets of more than %u are dropped once "
-		    "encapsulated (drop_too_big)",
+		    "the path to it takes %u bytes: packets of more than %u do not fit it once "
+		    "encapsulated; clients are told, and those that are not are cut off",
 		    backend->hop.mtu, backend->hop.mtu - overhead(backend)),
 	       "ip link set dev %s mtu %u (or advmss on the backend's routes to clients)",
 	       backend->egress, needed);

@@ -55,6 +55,19 @@ static bool weight(const struct backend_view *view, uint64_t *value)
 	return true;
 }
 
+/* Nothing where nothing is known. */
+static bool health(const struct backend_view *view, uint64_t *value)
+{
+	*value = view->backend->health == HEALTH_UP;
+	return pool_checks(view->pool) && view->backend->health != HEALTH_UNKNOWN;
+}
+
+static bool effective_weight(const struct backend_view *view, uint64_t *value)
+{
+	*value = backend_effective_weight(view->pool, view->backend);
+	return true;
+}
+
 static bool slots(const struct backend_view *view, uint64_t *value)
 {
 	*value = view->backend->slots;
@@ -107,7 +120,12 @@ static const struct backend_family {
 	{"lbd_backend_up", METRICS_GAUGE, up, 0,
 	 "1 if packets may go there now: its checks, where there are any, say up, its next hop is "
 	 "known, and it is not in maintenance."},
+	{"lbd_backend_health", METRICS_GAUGE, health, 0,
+	 "What its checks alone say: 1 up, 0 down. Absent where there are none, or none has "
+	 "ended."},
 	{"lbd_backend_weight", METRICS_GAUGE, weight, 0, "Weight as configured."},
+	{"lbd_backend_effective_weight", METRICS_GAUGE, effective_weight, 0,
+	 "Weight that its table was given: 0 where no new flow may go there, less in slow start."},
 	{"lbd_backend_slots", METRICS_GAUGE, slots, 0,
 	 "Slots of its pool's table that the backend owns: its share of new flows or clients."},
 	{"lbd_backend_draining", METRICS_GAUGE, draining, 0, "1 if the backend is being drained."},

@@ -59,11 +59,15 @@ configuration()
 		- name: only
 		  check: {type: none, agent: 9000}
 		  backends: [{name: web1, address: $(backend_v4 1)}]
+		- name: hurried
+		  check: {type: tcp, port: 8080, interval: 3s, fast_interval: 100ms, rise: 3, fall: 4,
+		          hold_down: 0s}
+		  backends: [{name: web1, address: $(backend_v4 1)}]
 		- name: exec
 		  check: {type: exec, command: [$LAB/check, two words]}
 		  backends: [{name: web1, address: $(backend_v4 1)}]
 		services:
-		$(for pool in http body https stranger misnamed distrusted unverified udp mute icmp agent only exec; do
+		$(for pool in http body https stranger misnamed distrusted unverified udp mute icmp agent only hurried exec; do
 			echo "- {name: $pool, listen: \"tcp://$vip4:$((++port))\", pool: $pool}"
 		done)
 	EOT
@@ -228,14 +232,21 @@ becomes()
 
 @test "http and https: nobody listens, nobody answers" {
 	stop nginx-checked
+	local began=$SECONDS
 	becomes http/web1 down "connection refused"
 	becomes https/web1 down "connection refused"
+	# While undecided it is asked more often: not four times three seconds.
+	becomes hurried/web1 down "connection refused"
+	expect "$((SECONDS - began))" -le 7 "seconds until four checks had failed"
 	spawn silent web1 socat TCP-LISTEN:8080,fork,reuseaddr EXEC:"sleep 600"
 	becomes http/web1 down "no answer within 200 ms"
 	stop silent
 	web_start
+	began=$SECONDS
 	becomes http/web1 up "status 200 in"
 	becomes https/web1 up "status 200 in"
+	becomes hurried/web1 up "connected in"
+	expect "$((SECONDS - began))" -le 5 "seconds until three checks were good"
 }
 
 @test "udp: what is sent and what is expected, byte for byte" {

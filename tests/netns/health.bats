@@ -254,6 +254,9 @@ flaps()
 	expect "$(backend_field held/web4 short_lives)" -ge 2 "short lives"
 	expect "$(backend_field held/web4 held_until)" != null "hold-down"
 	why held/web4 "held down after"
+	# Every view says it.
+	[[ $(lbctl pool show held) == *"ready "*"down "*"held down after"* ]]
+	[[ $(lbctl backend list held) == *"ready "*"down "*"held down after"* ]]
 	run -0 lbctl backend list held -o wide
 	[[ $output == *"held down after"* ]]
 	run -0 lbctl backend show held/web4

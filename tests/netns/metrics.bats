@@ -245,6 +245,8 @@ pools_agree()
 		'BEGIN { exit !(t > 0 && t < 0.2) }'
 	stop nginx-web2
 	wait_until 10 is "lbd_backend_up$series" 0
+	expect "$(value "lbd_backend_health$series")" = 0 health
+	wait_until 10 is "lbd_backend_effective_weight$series" 0
 	expect "$(value "lbd_backend_transitions_total$series")" = $((transitions + 1)) transitions
 	expect "$(value "lbd_backend_check_failures_total$series")" -ge $((failures + 2)) failures
 	nginx_start web2
@@ -267,6 +269,7 @@ pools_agree()
 	scrape
 	expect "$(value "lbd_backend_draining$series")" = 0 draining
 	expect "$(value "lbd_backend_maintenance$series")" = 1 maintenance
+	expect "$(value "lbd_backend_health$series")" = 1 "health, which is another thing"
 	expect "$(value "lbd_backend_up$series")" = 0 up
 	lbctl backend ready web/web2
 }

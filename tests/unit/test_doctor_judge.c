@@ -25,7 +25,10 @@ static const char *told(const struct doctor_findings *findings)
 		const struct doctor_finding *f = &findings->items[i];
 		size_t used = strlen(out);
 
-		assert_true(f->object[0] && f->cause[0]);
+		/* Each says what to type. */
+		if (!f->object[0] || !f->cause[0] || !f->remedy[0])
+			fail_msg("%s: object '%s', cause '%s', remedy '%s'", f->code, f->object,
+				 f->cause, f->remedy);
 		snprintf(out + used, sizeof(out) - used, "%s%s %s", used ? "; " : "",
 			 doctor_severity_name(f->severity), f->code);
 	}

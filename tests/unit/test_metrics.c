@@ -152,6 +152,9 @@ static const char *const backend_lines[] = {
 	"lbd_backend_up{pool=\"web\",backend=\"web2\"} 1",
 	"lbd_backend_up{pool=\"web\",backend=\"web3\"} 0",
 	"lbd_backend_weight{pool=\"web\",backend=\"web1\"} 3",
+	"lbd_backend_health{pool=\"web\",backend=\"web1\"} 1",
+	"lbd_backend_effective_weight{pool=\"web\",backend=\"web1\"} 3",
+	"lbd_backend_effective_weight{pool=\"web\",backend=\"web2\"} 0",
 	"lbd_backend_slots{pool=\"web\",backend=\"web1\"} 65537",
 	"lbd_backend_draining{pool=\"web\",backend=\"web1\"} 0",
 	"lbd_backend_draining{pool=\"web\",backend=\"web2\"} 1",
@@ -165,6 +168,7 @@ static const char *const backend_lines[] = {
 static const char *const absent[] = {
 	"lbd_service_new_flows_total{service=\"dns\"}",
 	"lbd_backend_new_flows_total{pool=\"dns\"",
+	"lbd_backend_health{pool=\"dns\"",
 	"lbd_backend_check_duration_seconds{pool=\"web\",backend=\"web2\"}",
 };
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -329,6 +330,93 @@ static void bad_arguments(void **state)
 	}
 }
 
+/* ---- when ---- */
+
+enum { CROWD = 40, CROWD_INTERVAL_MS = 600 };
+
+/* One of many that begin together. */
+struct member {
+	struct check check;
+	struct prober *prober;
+	uint64_t at_ms[3]; /* of its first results */
+	unsigned count;
+};
+
+static uint64_t clock_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void on_member(void *context, bool good, const char *reason, uint32_t duration_us)
+{
+	struct member *member = context;
+
+	(void)good, (void)reason, (void)duration_us;
+	if (member->count < 3)
+		member->at_ms[member->count] = clock_now_ms();
+	member->count++;
+}
+
+/* How far the crowd's results of that round are from each other. */
+static uint64_t width(const struct member *members, unsigned round)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+
+	for (int i = 0; i < CROWD; i++) {
+		if (members[i].at_ms[round] < first)
+			first = members[i].at_ms[round];
+		if (members[i].at_ms[round] > last)
+			last = members[i].at_ms[round];
+	}
+	return last - first;
+}
+
+/* Backends that are checked from the same moment on are not checked at the same moments. */
+static void a_crowd_spreads(void **state)
+{
+	struct backend_socket backend = backend_open("127.0.0.1", -1);
+	static struct member members[CROWD];
+	uint64_t began_ms = clock_now_ms();
+	int done = 0;
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++) {
+		const struct probe_target target = {
+			.address = {.family = 4, .ip.bytes = {127, 0, 0, (uint8_t)(i + 1)}},
+			.port = backend.port,
+			.pool = "pool",
+			.backend = "backend"};
+
+		members[i] = (struct member){.check = {.type = CHECK_TCP,
+						       .interval_ms = CROWD_INTERVAL_MS,
+						       .timeout_ms = 500}};
+		members[i].prober =
+			prober_create(probers, &members[i].check, &target, on_member, &members[i]);
+		assert_non_null(members[i].prober);
+	}
+	while (done < CROWD) {
+		assert_true(sd_event_run(loop, PATIENCE_US) > 0);
+		done = 0;
+		for (int i = 0; i < CROWD; i++)
+			done += members[i].count >= 3;
+	}
+	for (int i = 0; i < CROWD; i++) {
+		/* The first one soon, for lbd waits for it; the others never later than asked. */
+		assert_in_range(members[i].at_ms[0] - began_ms, 0, 400);
+		assert_in_range(members[i].at_ms[1] - members[i].at_ms[0],
+				CROWD_INTERVAL_MS / 2 - 20, CROWD_INTERVAL_MS + 200);
+		assert_in_range(members[i].at_ms[2] - members[i].at_ms[1], CROWD_INTERVAL_MS - 200,
+				CROWD_INTERVAL_MS + 200);
+		prober_free(members[i].prober);
+	}
+	assert_in_range(width(members, 0), 100, 400);
+	assert_in_range(width(members, 1), CROWD_INTERVAL_MS / 2, 2 * CROWD_INTERVAL_MS);
+	close(backend.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +429,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(freed_at_any_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_arguments, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_crowd_spreads, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
