@@ -135,7 +135,9 @@ int ctl_backend_drain(struct ctl *ctl, struct fault *fault)
 	    ctl_duration(ctl, "timeout", &timeout_ms, fault) != 0)
 		return -1;
 	if (ctl_value(ctl, "timeout") && !ctl_value(ctl, "wait"))
-		return fault_set(fault, FAULT_USAGE, "backend drain: --timeout goes with --wait");
+		return fault_set(fault, FAULT_USAGE,
+				 "backend drain: --timeout: it is how long --wait waits, which is "
+				 "not given");
 	body = json_pack("{s:s, s:s*, s:s*}", "admin", "drain", "drain_mode", mode,
 			 "drain_deadline", deadline);
 	if (!body)

@@ -173,8 +173,9 @@ int ctl_flow_lookup(struct ctl *ctl, struct fault *fault)
 	json_t *reply;
 
 	if (established && ctl_value(ctl, "syn"))
-		return fault_set(fault, FAULT_USAGE,
-				 "flow lookup: --syn and --established: one of them");
+		return fault_set(
+			fault, FAULT_USAGE,
+			"flow lookup: --syn and --established: a packet is one or the other");
 	if (ctl_ask(ctl, &request, &reply, fault) != 0)
 		return -1;
 	if (!ctl_print_json(ctl, reply))

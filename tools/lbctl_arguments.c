@@ -11,7 +11,8 @@ int ctl_target_parse(const char *text, struct ctl_target *target, struct fault *
 	char *slash;
 
 	if (snprintf(target->text, sizeof(target->text), "%s", text) >= (int)sizeof(target->text))
-		return fault_set(fault, FAULT_USAGE, "backend: its name is too long");
+		return fault_set(fault, FAULT_USAGE, "backend \"%.40s...\": its name is too long",
+				 text);
 	slash = strchr(target->text, '/');
 	if (!slash || slash == target->text || !slash[1] || strchr(slash + 1, '/')) {
 		fault_set(fault, FAULT_USAGE, "backend \"%s\": a backend is named POOL/NAME", text);

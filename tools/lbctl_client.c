@@ -294,7 +294,9 @@ static int ask(struct transfer *transfer, const struct ctl_request *request, jso
 				  choose_socket(ctl, request, beside)) != CURLE_OK)
 		out_of_memory(fault);
 	else if (strlen(ctl->socket) >= sizeof(beside))
-		fault_set(fault, FAULT_USAGE, "socket %s: its path is too long", ctl->socket);
+		fault_set(fault, FAULT_USAGE,
+			  "socket %s: its path is too long (a Unix socket's has %zu bytes)",
+			  ctl->socket, sizeof(beside) - 1);
 	else
 		error = perform(transfer, request, url, body, reply, fault);
 	free(transfer->text.bytes);

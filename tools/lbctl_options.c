@@ -193,9 +193,11 @@ static int read_options(struct ctl *ctl, int argc, char **argv, const char *shor
 	while ((option = getopt_long(argc, argv, letters, all, NULL)) >= 0) {
 		if (option == '?')
 			return unknown_option(ctl, argv[optind - 1], fault);
-		if (option == ':')
-			return fault_set(fault, FAULT_USAGE, "option %s: it needs a value",
-					 argv[optind - 1]);
+		if (option == ':') {
+			fault_set(fault, FAULT_USAGE, "option %s: it needs a value",
+				  argv[optind - 1]);
+			return fault_hint(fault, "--help says which");
+		}
 		if (take(ctl, option, fault) != 0)
 			return -1;
 	}
@@ -209,7 +211,7 @@ static int check_arguments(const struct ctl *ctl, struct fault *fault)
 
 	command_name(command, name);
 	if (!command->changes && (ctl->dry_run || ctl->if_match))
-		return fault_set(fault, FAULT_USAGE, "%s: --%s: it changes nothing anyway", name,
+		return fault_set(fault, FAULT_USAGE, "%s: --%s: this command changes nothing", name,
 				 ctl->dry_run ? "dry-run" : "if-match");
 	if (ctl->argument_count < command->least)
 		fault_set(fault, FAULT_USAGE, "%s: an argument is missing", name);

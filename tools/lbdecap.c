@@ -249,8 +249,9 @@ static int counts_read(uint32_t program_id, struct decap_counter *out, struct fa
 	free(cells);
 	if (fd >= 0)
 		close(fd);
-	return err ? fault_set(fault, fault_code_of_errno(-err), "program id %u: its counters: %s",
-			       program_id, strerror(-err))
+	return err ? fault_set(fault, fault_code_of_errno(-err),
+			       "program id %u: reading its counters: %s", program_id,
+			       strerror(-err))
 		   : 0;
 }
 

@@ -45,11 +45,15 @@ static int already_fault(const char *pin_dir, const char *interface, uint32_t pr
 {
 	struct lb_settings other;
 
-	if (attach_instance(program_id, &other))
-		return fault_set(fault, FAULT_CONFLICT,
-				 "interface %s: busy: another instance's data plane (program id "
-				 "%u) is attached to it",
-				 interface, program_id);
+	if (attach_instance(program_id, &other)) {
+		fault_set(fault, FAULT_CONFLICT,
+			  "interface %s: busy: another instance's data plane (program id %u) is "
+			  "attached to it",
+			  interface, program_id);
+		return fault_hint(fault,
+				  "`lbload --pin-dir DIR detach %s` takes it off, with its DIR",
+				  interface);
+	}
 	if (!strcmp(other.pin_dir, pin_dir)) {
 		fault_set(fault, FAULT_CONFLICT,
 			  "interface %s: this instance (%s) is attached to it already", interface,
@@ -185,9 +189,11 @@ static int attach_one(struct attaching *a, const char *interface, struct fault *
 	record.program_id = done->result.program_id;
 	err = dataplane_attachment_put(a->dp, done->ifindex, &record);
 	if (err == -E2BIG)
-		return fault_set(fault, FAULT_FAILED,
-				 "interface %s: a data plane takes %d interfaces, and has them",
-				 interface, LBLOAD_ATTACHMENTS_MAX);
+		return fault_set(
+			fault, FAULT_FAILED,
+			"interface %s: attaching: a data plane takes %d interfaces, and has "
+			"them: detach one, or make another with --pin-dir",
+			interface, LBLOAD_ATTACHMENTS_MAX);
 	return err ? fault_set(fault, FAULT_FAILED, "interface %s: recording it: %s", interface,
 			       strerror(-err))
 		   : 0;
@@ -317,9 +323,10 @@ static int replace_all(struct loader *loader, struct dataplane *dp, const char *
 	if (count >= 0 && !*replaced && interface)
 		return not_attached(lbload_pin_dir(loader), interface, fault);
 	if (count >= 0 && !*replaced) {
-		fault_set(fault, FAULT_NOT_FOUND, "the data plane in %s is attached to nothing",
+		fault_set(fault, FAULT_NOT_FOUND,
+			  "pin directory %s: its data plane is attached to no interface",
 			  lbload_pin_dir(loader));
-		return fault_hint(fault, "lbload attach IF");
+		return fault_hint(fault, "`lbload attach IF` attaches it");
 	}
 	return count < 0 ? -1 : 0;
 }

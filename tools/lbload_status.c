@@ -55,7 +55,8 @@ int lbload_attachments(struct dataplane *dp, struct lbload_attachment *out, stru
 	int count = dataplane_attachments(dp, ifindexes, records, LBLOAD_ATTACHMENTS_MAX);
 
 	if (count < 0)
-		return fault_set(fault, FAULT_FAILED, "reading the attachments: %s",
+		return fault_set(fault, FAULT_FAILED,
+				 "data plane: reading what it is attached to: %s",
 				 strerror(-count));
 	for (int i = 0; i < count; i++) {
 		out[i] = (struct lbload_attachment){.ifindex = ifindexes[i], .record = records[i]};

@@ -139,25 +139,42 @@ static int port_take(struct loader *loader, const char *text, struct fault *faul
 	return 0;
 }
 
+/* Options that not every program has. */
+static const struct {
+	char letter;
+	unsigned option;
+} some[] = {{'p', LOADER_OPTION_PIN_DIR}, {'c', LOADER_OPTION_CONFIG}, {'f', LOADER_OPTION_FORCE},
+	    {'k', LOADER_OPTION_KEEP},    {'l', LOADER_OPTION_LOCAL},  {'P', LOADER_OPTION_PORT}};
+
+static bool has_option(const struct loader_program *program, int letter)
+{
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		if (some[i].letter == letter)
+			return program->options & some[i].option;
+	return true;
+}
+
+static const char *option_name(int letter)
+{
+	const struct option *o = long_options;
+
+	while (o->name && o->val != letter)
+		o++;
+	return o->name;
+}
+
 /* 1: handled and nothing more to do, 0: go on, -1: fault. */
 static int option_take(struct loader *loader, const struct loader_program *program, int option,
 		       struct fault *fault)
 {
 	static const char *const modes[] = {"native", "generic"};
 	static const char *const outputs[] = {"table", "wide", "json"};
-	static const struct {
-		char letter;
-		unsigned option;
-		const char *name;
-	} some[] = {{'p', LOADER_OPTION_PIN_DIR, "pin-dir"}, {'c', LOADER_OPTION_CONFIG, "config"},
-		    {'f', LOADER_OPTION_FORCE, "force"},     {'k', LOADER_OPTION_KEEP, "keep"},
-		    {'l', LOADER_OPTION_LOCAL, "local"},     {'P', LOADER_OPTION_PORT, "port"}};
 	int word;
 
-	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
-		if (some[i].letter == option && !(program->options & some[i].option))
-			return fault_set(fault, FAULT_USAGE, "%s has no option --%s", program->name,
-					 some[i].name);
+	if (!has_option(program, option)) {
+		fault_set(fault, FAULT_USAGE, "unknown option `--%s`", option_name(option));
+		return fault_hint(fault, "%s --help lists those it has", program->name);
+	}
 	switch (option) {
 	case 'p':
 		loader->pin_dir = optarg;
@@ -206,13 +223,16 @@ static int option_unknown(const struct loader_program *program, const char *give
 	size_t count = 0;
 
 	if (option == ':') {
-		fault_set(fault, FAULT_USAGE, "%s: it needs a value", given);
-		return fault_hint(fault, "%s --help", program->name);
+		fault_set(fault, FAULT_USAGE, "option %s: it needs a value", given);
+		return fault_hint(fault, "%s --help says which", program->name);
 	}
-	if (strncmp(given, "--", 2))
-		return fault_set(fault, FAULT_USAGE, "unknown option `-%c`", optopt);
+	if (strncmp(given, "--", 2)) {
+		fault_set(fault, FAULT_USAGE, "unknown option `-%c`", optopt);
+		return fault_hint(fault, "%s --help lists those it has", program->name);
+	}
 	for (const struct option *o = long_options; o->name; o++)
-		words[count++] = o->name;
+		if (has_option(program, o->val))
+			words[count++] = o->name;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(given + 2, "="), given + 2);
 	return word_of(name, words, count, "option", fault);
 }

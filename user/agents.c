@@ -230,7 +230,8 @@ void agents_sync(struct agents *agents, const struct model *model)
 	size_t count = 0;
 
 	if (!items) {
-		log_err("watching backends: %s", strerror(ENOMEM));
+		log_err("agents: watching backends: %s; those that are new are not asked",
+			strerror(ENOMEM));
 		return;
 	}
 	for (size_t p = 0; p < model->pool_count; p++) {

@@ -50,13 +50,15 @@ static int bad_parameter(struct call *call, const char *name, const char *what)
 
 static int parse_count(struct call *call, const char *name, size_t most, size_t *out)
 {
+	char range[64];
 	const char *text = call_parameter(call, name);
 	size_t digits = text ? strspn(text, "0123456789") : 0;
 
 	if (!text)
 		return 0;
 	*out = digits && digits < 9 && !text[digits] ? strtoul(text, NULL, 10) : 0;
-	return *out && *out <= most ? 0 : bad_parameter(call, name, "number in range");
+	snprintf(range, sizeof(range), "number from 1 to %zu", most);
+	return *out && *out <= most ? 0 : bad_parameter(call, name, range);
 }
 
 static int parse_time(struct call *call, const char *name, uint64_t *out)

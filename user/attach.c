@@ -36,10 +36,12 @@ static int fault_busy(struct fault *fault, const char *interface)
 {
 	struct attach_state there;
 
-	if (attach_query(interface, "", &there, NULL) || !there.present)
-		return fault_set(fault, FAULT_CONFLICT,
-				 "interface %s: busy: another XDP program was being attached",
-				 interface);
+	if (attach_query(interface, "", &there, NULL) || !there.present) {
+		fault_set(fault, FAULT_CONFLICT,
+			  "interface %s: busy: another XDP program was being attached", interface);
+		return fault_hint(fault, "try again; `ip -d link show %s` shows what is there",
+				  interface);
+	}
 	fault_set(fault, FAULT_CONFLICT,
 		  "interface %s: busy: the XDP program `%s` (id %u, %s) is attached to it",
 		  interface, there.program_name, there.program_id, attach_mode_name(there.mode));
@@ -121,9 +123,10 @@ static int fault_attach(struct fault *fault, const char *interface, enum lb_atta
 
 static int fault_not_there(struct fault *fault, const char *interface, uint32_t id)
 {
-	return fault_set(fault, FAULT_NOT_FOUND,
-			 "interface %s: the program (id %u) is not attached to it any more",
-			 interface, id);
+	fault_set(fault, FAULT_NOT_FOUND,
+		  "interface %s: the program (id %u) is not attached to it any more", interface,
+		  id);
+	return fault_hint(fault, "`ip -d link show %s` shows what is", interface);
 }
 
 /* ---- alone ---- */

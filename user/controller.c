@@ -386,11 +386,12 @@ static int lock_data_plane(struct controller *controller, const char *pin_dir, s
 {
 	controller->lock_fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (controller->lock_fd < 0)
-		return fault_set(fault, fault_code_of_errno(errno), "%s: opening: %s", pin_dir,
-				 strerror(errno));
+		return fault_set(fault, fault_code_of_errno(errno),
+				 "pin directory %s: opening it: %s", pin_dir, strerror(errno));
 	if (lock_taken(controller->lock_fd))
 		return 0;
-	fault_set(fault, FAULT_CONFLICT, "%s: another lbd manages this data plane", pin_dir);
+	fault_set(fault, FAULT_CONFLICT, "pin directory %s: another lbd manages its data plane",
+		  pin_dir);
 	return fault_hint(fault, "stop it first, or give this one its own --pin-dir and --socket");
 }
 
@@ -436,7 +437,9 @@ static int sources_add(struct controller *controller, struct fault *fault)
 	if (rc >= 0)
 		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
 			       &controller->slow_source);
-	return rc < 0 ? fault_set(fault, FAULT_FAILED, "event loop: %s", strerror(-rc)) : 0;
+	return rc < 0 ? fault_set(fault, FAULT_FAILED, "event loop: adding to it: %s",
+				  strerror(-rc))
+		      : 0;
 }
 
 static int open_state(struct controller *controller, const struct controller_options *options,

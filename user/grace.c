@@ -75,7 +75,8 @@ struct grace *grace_create(sd_event *event, struct dataplane *dp, void (*over)(v
 	}
 	if (rc >= 0)
 		return grace;
-	fault_set(fault, FAULT_FAILED, "waiting for packets under way: %s", strerror(-rc));
+	fault_set(fault, FAULT_FAILED, "data plane: waiting for packets under way: %s",
+		  strerror(-rc));
 	grace_free(grace);
 	return NULL;
 }

@@ -129,6 +129,7 @@ static int option_wrong(int option, const char *given)
 /* Returns -1 to go on, or an exit status. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
+	struct fault fault = {0};
 	int option;
 
 	opterr = 0;
@@ -158,9 +159,10 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case OPT_LOG_LEVEL:
 			if (parse_level(optarg, &options->level) == 0)
 				break;
-			fprintf(stderr, "lbd: unknown log level '%s' (err, warn, info, debug)\n",
-				optarg);
-			return FAULT_USAGE;
+			fault_set(&fault, FAULT_USAGE, "option --log-level: unknown level \"%s\"",
+				  optarg);
+			fault_hint(&fault, "one of err, warn, info, debug");
+			return fault_print(&fault, "lbd");
 		case 'h':
 			fputs(usage, stdout);
 			return 0;
@@ -172,8 +174,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "lbd: unexpected argument '%s'\nTry 'lbd --help'.\n", argv[optind]);
-		return FAULT_USAGE;
+		fault_set(&fault, FAULT_USAGE, "unexpected argument \"%s\"", argv[optind]);
+		fault_hint(&fault, "lbd takes options only; lbd --help lists them");
+		return fault_print(&fault, "lbd");
 	}
 	return -1;
 }
@@ -252,7 +255,7 @@ static int run(const struct options *options)
 
 	rc = sd_event_new(&event);
 	if (rc < 0) {
-		fault_set(&fault, FAULT_FAILED, "event loop: %s", strerror(-rc));
+		fault_set(&fault, FAULT_FAILED, "event loop: making it: %s", strerror(-rc));
 		goto out;
 	}
 	running.controller = controller_create(event, &options->controller, &fault);
@@ -261,7 +264,7 @@ static int run(const struct options *options)
 	running.notify = notify_create(event, running.controller);
 	rc = running.notify ? signals_add(event, &running) : -errno;
 	if (rc < 0) {
-		fault_set(&fault, FAULT_FAILED, "signals: %s", strerror(-rc));
+		fault_set(&fault, FAULT_FAILED, "signals: listening for them: %s", strerror(-rc));
 		goto out;
 	}
 	metrics = metrics_server_create(event, running.controller, &fault);
@@ -274,7 +277,7 @@ static int run(const struct options *options)
 		 options->controller.config_path, options->controller.pin_dir, options->socket);
 	rc = sd_event_loop(event);
 	if (rc < 0)
-		fault_set(&fault, FAULT_FAILED, "event loop: %s", strerror(-rc));
+		fault_set(&fault, FAULT_FAILED, "event loop: running it: %s", strerror(-rc));
 out:
 	if (fault.code)
 		status = fault_print(&fault, "lbd");

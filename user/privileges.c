@@ -156,8 +156,10 @@ int privileges_take(const char *user, const char *const *directories, struct fau
 	const struct passwd *entry = user ? getpwnam(user) : NULL;
 	const char *lacking = first_lacking();
 
-	if (user && !entry)
-		return fault_set(fault, FAULT_USAGE, "option --user: there is no user %s", user);
+	if (user && !entry) {
+		fault_set(fault, FAULT_USAGE, "option --user: there is no user %s", user);
+		return fault_hint(fault, "`useradd --system %s` makes one", user);
+	}
 	if (lacking)
 		return lacking_fault(lacking, fault);
 	if (entry && entry->pw_uid == geteuid())

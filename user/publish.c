@@ -106,7 +106,7 @@ struct publish *publish_create(struct dataplane *dp, struct fault *fault)
 
 out_of_memory:
 	publish_free(publish);
-	fault_set(fault, FAULT_FAILED, "reading the maps: %s", strerror(ENOMEM));
+	fault_set(fault, FAULT_FAILED, "data plane: reading its maps: %s", strerror(ENOMEM));
 	return NULL;
 }
 

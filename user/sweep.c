@@ -67,7 +67,8 @@ static void sweep_begin(struct sweeper *sweeper)
 	sweeper->result = (struct sweep_result){.began = dataplane_tick()};
 	err = pthread_create(&sweeper->thread, NULL, sweep_thread, sweeper);
 	if (err)
-		log_warn("sweeping the flow tables: starting a thread: %s", strerror(err));
+		log_warn("flow tables: sweeping them: starting a thread: %s; tried again later",
+			 strerror(err));
 	sweeper->running = !err;
 }
 
@@ -145,7 +146,8 @@ struct sweeper *sweeper_create(sd_event *event, struct dataplane *dp, uint32_t i
 						sweeper->interval_us, 0, on_timer, sweeper);
 	if (rc >= 0)
 		return sweeper;
-	fault_set(fault, FAULT_FAILED, "sweeping the flow tables: %s", strerror(-rc));
+	fault_set(fault, FAULT_FAILED, "flow tables: getting ready to sweep them: %s",
+		  strerror(-rc));
 	sweeper_free(sweeper);
 	return NULL;
 }

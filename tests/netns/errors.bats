@@ -107,6 +107,41 @@ lbdecap() { on "$1" "$BUILD/lbdecap" "${@:2}"; }
 	says detatch detach
 }
 
+@test "lbload and lbdecap: an option of the other is unknown, and suggested for no typo" {
+	run -2 "$BUILD/lbdecap" --force
+	says --force
+	run -2 "$BUILD/lbdecap" --forse
+	[[ $output != *"--force"* && $output != *"did you mean"* ]]
+	run -2 "$BUILD/lbload" --local 10.0.0.1 status
+	says --local
+}
+
+@test "every program: whoever mistypes is told what to do" {
+	while read -r line; do
+		read -ra words <<<"$line"
+		run -2 "$BUILD/${words[0]}" "${words[@]:1}"
+		[[ $output == "${words[0]}: "*$'\nhint: '* ]] || expect "$line" = "" "what gets no hint"
+	done <<-EOT
+		lbd --log-level loud
+		lbd word
+		lbd -x
+		lbd --config
+		lbctl
+		lbctl pool
+		lbctl pool show
+		lbctl status -x
+		lbctl --socket
+		lbctl backend weight web/web1
+		lbload
+		lbload attach
+		lbload -x
+		lbload --pin-dir
+		lbload attach eth0 --mode fast
+		lbdecap attach
+		lbdecap status --port
+	EOT
+}
+
 @test "missing and superfluous arguments: exit status 2" {
 	run -2 lbctl backend add web/web9
 	run -2 lbctl backend weight web/web1
