@@ -28,7 +28,7 @@ FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Werror
-PACKAGES := libbpf libxdp libcap yaml-0.1 jansson libmicrohttpd libcurl libsystemd libmnl
+PACKAGES := libbpf libxdp libcap yaml-0.1 jansson libmicrohttpd libcurl libsystemd libmnl ncursesw
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -I$(BUILD) -D_GNU_SOURCE $(PKG_CFLAGS)

@@ -91,6 +91,7 @@ struct ctl_request {
 	const char *path[5];     /* segments behind /v1 */
 	const char *query[8][2]; /* names and values; a NULL value is left out */
 	const json_t *body;      /* NULL: none */
+	unsigned timeout_s;      /* 0: as long as an answer may take */
 	char *etag;              /* room for CTL_ETAG_SIZE bytes of the reply's; NULL: not wanted */
 };
 
@@ -229,6 +230,7 @@ int ctl_node_show(struct ctl *ctl, struct fault *fault);
 int ctl_node_drain(struct ctl *ctl, struct fault *fault);
 int ctl_node_ready(struct ctl *ctl, struct fault *fault);
 int ctl_drops(struct ctl *ctl, struct fault *fault);
+int ctl_top(struct ctl *ctl, struct fault *fault);
 int ctl_events(struct ctl *ctl, struct fault *fault);
 int ctl_config_check(struct ctl *ctl, struct fault *fault);
 int ctl_config_diff(struct ctl *ctl, struct fault *fault);

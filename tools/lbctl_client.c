@@ -238,7 +238,9 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	if (!transfer->endless)
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_TIMEOUT_S);
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT,
+				 request->timeout_s ? (long)request->timeout_s
+						    : (long)ANSWER_TIMEOUT_S);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
