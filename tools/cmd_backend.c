@@ -68,6 +68,7 @@ static const struct ctl_column columns[] = {
 	{"PACKETS", CTL_RIGHT},
 	{"BYTES", CTL_RIGHT},
 	{"NEW FLOWS", CTL_RIGHT},
+	{"NO PORT", CTL_RIGHT | CTL_WIDER},
 	{"SINCE", CTL_WIDER},
 	{"LAST CHECK", CTL_WIDER},
 	{"NEXT HOP", CTL_WIDER},
@@ -95,14 +96,15 @@ enum field {
 	FIELD_SINCE,
 	FIELD_LAST_CHECK,
 	FIELD_NEXT_HOP,
+	FIELD_NAT_REFUSED,
 	FIELD_COUNT
 };
 
 static const char *const fields[FIELD_COUNT] = {
-	"pool",   "name",       "address",  "admin", "health",
-	"weight", "slots",      "packets",  "bytes", "new_flows",
-	"drain",  "why",        "reason",   "port",  "effective_weight",
-	"since",  "last_check", "next_hop",
+	"pool",   "name",       "address",  "admin",       "health",
+	"weight", "slots",      "packets",  "bytes",       "new_flows",
+	"drain",  "why",        "reason",   "port",        "effective_weight",
+	"since",  "last_check", "next_hop", "nat_refused",
 };
 
 struct list {
@@ -122,9 +124,9 @@ static json_t *cell_json(const char *cell)
 
 static void add_row(const struct ctl *ctl, const char *const *cells, void *context)
 {
-	char number[3][CTL_NUMBER_SIZE], name[OBJECT_SIZE], hop[OBJECT_SIZE],
+	char number[4][CTL_NUMBER_SIZE], name[OBJECT_SIZE], hop[OBJECT_SIZE],
 		reason[CTL_REASON_SIZE];
-	static const char *const none[FIELD_COUNT - FIELD_SHOWN] = {"", "", "", "", ""};
+	static const char *const none[FIELD_COUNT - FIELD_SHOWN] = {"", "", "", "", "", ""};
 	struct list *list = context;
 	const char *const *wide = list->wide ? cells + FIELD_SHOWN : none;
 	json_t *drain = cell_json(cells[FIELD_DRAIN]);
@@ -132,24 +134,28 @@ static void add_row(const struct ctl *ctl, const char *const *cells, void *conte
 
 	snprintf(name, sizeof(name), "%s/%s", cells[FIELD_POOL], cells[FIELD_NAME]);
 	hop_text(next_hop, hop);
-	ctl_table_add(list->table, (const char *[]){
-					   name,
-					   cells[FIELD_ADDRESS],
-					   wide[FIELD_PORT - FIELD_SHOWN],
-					   cells[FIELD_ADMIN],
-					   cells[FIELD_HEALTH],
-					   cells[FIELD_WEIGHT],
-					   wide[FIELD_EFFECTIVE_WEIGHT - FIELD_SHOWN],
-					   cells[FIELD_SLOTS],
-					   count_cell(ctl, cells[FIELD_PACKETS], number[0]),
-					   count_cell(ctl, cells[FIELD_BYTES], number[1]),
-					   count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
-					   wide[FIELD_SINCE - FIELD_SHOWN],
-					   wide[FIELD_LAST_CHECK - FIELD_SHOWN],
-					   hop,
-					   ctl_backend_reason(drain, cells[FIELD_WHY],
-							      cells[FIELD_REASON], reason),
-				   });
+	ctl_table_add(
+		list->table,
+		(const char *[]){
+			name,
+			cells[FIELD_ADDRESS],
+			wide[FIELD_PORT - FIELD_SHOWN],
+			cells[FIELD_ADMIN],
+			cells[FIELD_HEALTH],
+			cells[FIELD_WEIGHT],
+			wide[FIELD_EFFECTIVE_WEIGHT - FIELD_SHOWN],
+			cells[FIELD_SLOTS],
+			count_cell(ctl, cells[FIELD_PACKETS], number[0]),
+			count_cell(ctl, cells[FIELD_BYTES], number[1]),
+			count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
+			list->wide
+				? count_cell(ctl, wide[FIELD_NAT_REFUSED - FIELD_SHOWN], number[3])
+				: "",
+			wide[FIELD_SINCE - FIELD_SHOWN],
+			wide[FIELD_LAST_CHECK - FIELD_SHOWN],
+			hop,
+			ctl_backend_reason(drain, cells[FIELD_WHY], cells[FIELD_REASON], reason),
+		});
 	json_decref(drain);
 	json_decref(next_hop);
 }
@@ -243,6 +249,9 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	ctl_line("packets", "%s", ctl_count_field(ctl, backend, "packets", number));
 	ctl_line("bytes", "%s", ctl_count_field(ctl, backend, "bytes", number));
 	ctl_line("new flows", "%s", ctl_count_field(ctl, backend, "new_flows", number));
+	if (ctl_integer(backend, "nat_refused"))
+		ctl_line("no port", "%s new flows were refused: no source port was free",
+			 ctl_count_field(ctl, backend, "nat_refused", number));
 	ctl_line("etag", "%s", ctl_text(backend, "etag"));
 }
 

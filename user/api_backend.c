@@ -204,6 +204,15 @@ static void put_new_flows(struct json_text *text, const char *key, const struct 
 		json_text_null(text, key);
 }
 
+/* As of the last sweep. */
+static void put_nat_refused(struct json_text *text, const char *key, const struct view *view)
+{
+	if (view->all->pool->forward == FORWARD_MODE_NAT)
+		json_text_integer(text, key, view->backend->nat_refused);
+	else
+		json_text_null(text, key);
+}
+
 /* What a draining backend has still to lose; flows and clients as of the last sweep. */
 static void put_left(struct json_text *text, const char *key, const struct view *view)
 {
@@ -275,6 +284,7 @@ static const struct field {
 	{"packets", put_packets},
 	{"bytes", put_bytes},
 	{"new_flows", put_new_flows},
+	{"nat_refused", put_nat_refused},
 	{"left", put_left},
 	{"drain", put_drain},
 	{"next_hop", put_next_hop},

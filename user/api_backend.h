@@ -14,7 +14,7 @@
 #include "json_text.h"
 #include "model.h"
 
-enum { API_BACKEND_FIELDS = 24 };
+enum { API_BACKEND_FIELDS = 25 };
 
 /* What the backends of one answer have in common. */
 struct api_backends {

@@ -31,6 +31,7 @@ static void carry_backend(const struct pool *old_pool, const struct pool *pool,
 	backend->left_slots = old->left_slots;
 	backend->left_flows = old->left_flows;
 	backend->left_clients = old->left_clients;
+	backend->nat_refused = old->nat_refused;
 	backend->check_failures = old->check_failures;
 	backend->transition_count = old->transition_count;
 	backend->left_missed_ms = old->left_missed_ms;

@@ -89,6 +89,8 @@ uint32_t *dataplane_slots(struct dataplane *dp); /* [settings.limits.slots] */
 struct lb_control *dataplane_control(struct dataplane *dp);
 struct lb_times *dataplane_slot_times(struct dataplane *dp); /* [settings.limits.slots] */
 const struct lb_usage *dataplane_usage(struct dataplane *dp);
+/* [settings.limits.backends + 1]; for a backend that is new they begin at zero. */
+struct lb_nat_pressure *dataplane_nat_pressures(struct dataplane *dp);
 
 /* Returns once no packet is being processed that began before the call (an RCU grace period, some
  * 10 ms): what was switched away from may be written again. */

@@ -52,9 +52,11 @@ int dataplane_arrays_map(struct dataplane *dp)
 	dp->slot_times =
 		dataplane_array_map(dp->fds[MAP_slot_times], sizeof(*dp->slot_times), l->slots);
 	dp->usage = dataplane_array_map(dp->fds[MAP_usage], sizeof(*dp->usage), 1);
+	dp->nat_pressures = dataplane_array_map(dp->fds[MAP_nat_pressure],
+						sizeof(*dp->nat_pressures), l->backends + 1);
 	dp->probes = dataplane_array_map(dp->fds[MAP_probes], sizeof(*dp->probes), l->backends + 1);
 	if (dp->backends && dp->pools && dp->slots && dp->control && dp->slot_times && dp->usage &&
-	    dp->probes && dp->new_flow_limits)
+	    dp->probes && dp->new_flow_limits && dp->nat_pressures)
 		return 0;
 	dataplane_arrays_unmap(dp);
 	return -ENOMEM;
@@ -71,6 +73,7 @@ void dataplane_arrays_unmap(struct dataplane *dp)
 	dataplane_array_unmap(dp->control, sizeof(*dp->control), 1);
 	dataplane_array_unmap(dp->slot_times, sizeof(*dp->slot_times), l->slots);
 	dataplane_array_unmap(dp->usage, sizeof(*dp->usage), 1);
+	dataplane_array_unmap(dp->nat_pressures, sizeof(*dp->nat_pressures), l->backends + 1);
 	dataplane_array_unmap(dp->probes, sizeof(*dp->probes), l->backends + 1);
 	dp->probes = NULL;
 	dp->new_flow_limits = NULL;
@@ -115,6 +118,11 @@ struct lb_times *dataplane_slot_times(struct dataplane *dp)
 const struct lb_usage *dataplane_usage(struct dataplane *dp)
 {
 	return dp->usage;
+}
+
+struct lb_nat_pressure *dataplane_nat_pressures(struct dataplane *dp)
+{
+	return dp->nat_pressures;
 }
 
 int dataplane_wait_grace(struct dataplane *dp)

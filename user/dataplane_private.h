@@ -91,6 +91,7 @@ struct dataplane {
 	struct lb_control *control;
 	struct lb_times *slot_times;
 	struct lb_usage *usage;
+	struct lb_nat_pressure *nat_pressures;
 	struct lb_probe *probes;
 	uint8_t *carried; /* of dataplane_counters.c; NULL: nothing yet */
 	struct lb_tally *backend_tallies, *pool_tallies; /* of the sweeper */

@@ -256,6 +256,7 @@ static void patient_init(struct patient *patient, const struct model *model,
 	facts->forward = pool->forward;
 	facts->address = backend->address;
 	facts->hop = backend->hop;
+	facts->nat_refused = dataplane_nat_pressures(doctor->dp)[backend->index].refused;
 	facts->mtu_in = doctor_mtu_in(doctor->links, doctor->link_count);
 	patient->tunnel = (struct probe_tunnel){
 		.backend = backend->address,

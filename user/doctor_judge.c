@@ -302,9 +302,20 @@ static void judge_mtu(const struct doctor_backend *backend, const char *object,
 {
 	uint32_t largest = backend->mtu_in < CLIENT_MTU ? backend->mtu_in : CLIENT_MTU;
 	uint32_t needed = largest + overhead(backend);
+	bool l2 = backend->forward == FORWARD_MODE_L2;
 
-	if (!overhead(backend) || !backend->hop.mtu || backend->hop.mtu >= needed)
+	/* NAT is refused with the MTU that would fit, as what is encapsulated is. */
+	if (!(overhead(backend) || l2) || !backend->hop.mtu || backend->hop.mtu >= needed)
 		return;
+	if (l2) {
+		remedy(find(out, DOCTOR_WARNING, "mtu", object,
+			    "the path to it takes %u bytes: longer packets are lost there, and "
+			    "nobody "
+			    "is told",
+			    backend->hop.mtu),
+		       "ip link set dev %s mtu %u", backend->egress, needed);
+		return;
+	}
 	remedy(find(out, DOCTOR_WARNING, "mtu", object,
 		    "the path to it takes %u bytes: packets of more than %u do not fit it once "
 		    "encapsulated; clients are told, and those that are not are cut off",
@@ -380,6 +391,13 @@ void doctor_judge_backend(const struct doctor_backend *backend, struct doctor_fi
 			    "they are not translated back",
 			    backend->egress),
 		       "lbload attach %s", backend->egress);
+	if (backend->nat_refused)
+		remedy(find(out, DOCTOR_WARNING, "nat_ports", object,
+			    "%" PRIu64 " new flows found no source port toward it that was free",
+			    backend->nat_refused),
+		       "more backends in pool %s, or a wider global.snat_source in lbd.yaml; lbctl "
+		       "backend list -o wide",
+		       backend->pool);
 	judge_probes(backend, object, out);
 }
 

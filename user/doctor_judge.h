@@ -102,6 +102,7 @@ struct doctor_backend {
 	char ingress[16];     /* another interface that it is on; "": there is none */
 	bool egress_deaf;     /* what XDP redirects to it is lost: it takes no such packets */
 	uint32_t mtu_in;      /* the largest packet that comes from clients: L3 bytes */
+	uint64_t nat_refused; /* new flows for which no source port was left */
 	bool vip_well;        /* see doctor_judge_vip; false without a service, too */
 	char vip[ADDR_TEXT_SIZE];
 	/* To the VIP through the tunnel, to its own address, and to the VIP by its MAC alone, which

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* left: see left.h. Reads the tallies of the sweep and the times of slots; writes the model. */
+/* left: see left.h. Reads the tallies of the sweep, the times of slots, and how often no port was
+ * free; writes the model. */
 #include "left.h"
 
 static uint64_t ticks_ms(uint32_t ticks)
@@ -35,6 +36,7 @@ static void report_backend(struct dataplane *dp, const struct pool *pool, struct
 
 	backend->left_flows = tally->flows;
 	backend->left_clients = tally->clients;
+	backend->nat_refused = dataplane_nat_pressures(dp)[backend->index].refused;
 	backend->left_missed_ms = 0;
 	if (backend->admin == ADMIN_DRAIN && backend->left_slots > 0)
 		backend->left_missed_ms = missed_ms(dp, pool, backend, began, began_ms);

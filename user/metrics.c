@@ -86,6 +86,12 @@ static bool maintenance(const struct backend_view *view, uint64_t *value)
 	return true;
 }
 
+static bool nat_refused(const struct backend_view *view, uint64_t *value)
+{
+	*value = view->backend->nat_refused;
+	return view->pool->forward == FORWARD_MODE_NAT;
+}
+
 static bool check_failures(const struct backend_view *view, uint64_t *value)
 {
 	*value = view->backend->check_failures;
@@ -131,6 +137,9 @@ static const struct backend_family {
 	{"lbd_backend_draining", METRICS_GAUGE, draining, 0, "1 if the backend is being drained."},
 	{"lbd_backend_maintenance", METRICS_GAUGE, maintenance, 0,
 	 "1 if the backend is in maintenance."},
+	{"lbd_backend_nat_refused_total", METRICS_COUNTER, nat_refused, 0,
+	 "New flows that found no source port toward the backend, as of the last sweep. Absent "
+	 "where it is not reached by NAT."},
 	{"lbd_backend_check_failures_total", METRICS_COUNTER, check_failures, 0,
 	 "Checks of the backend with a bad result, since lbd started."},
 	{"lbd_backend_transitions_total", METRICS_COUNTER, transitions, 0,

@@ -145,6 +145,7 @@ struct backend {
 	uint32_t left_slots;     /* whose fallback it is, though another owns them */
 	uint32_t left_flows;     /* live entries that name it, as of the last sweep */
 	uint32_t left_clients;   /* records that name it as owner, likewise */
+	uint64_t nat_refused;    /* new flows that found no source port toward it, likewise */
 	uint64_t left_missed_ms; /* CLOCK_REALTIME when a flow of it last found no room; 0: none */
 	uint64_t drain_began_ms; /* CLOCK_REALTIME; 0: it does not drain, or nobody said */
 	uint64_t drain_until_ms; /* CLOCK_REALTIME of the deadline; 0: none */

@@ -192,6 +192,7 @@ static void place_new_backend(struct publish *publish, struct pool *pool, struct
 	/* Not usable until publish_backends; what an earlier holder's index counted was folded. */
 	memset((char *)entry + sizeof(status), 0, sizeof(*entry) - sizeof(status));
 	entry->counter = counter;
+	dataplane_nat_pressures(publish->dp)[index].refused = 0;
 	memset(held, 0, sizeof(*held));
 	held->identity = (struct lb_backend_identity){
 		.address = backend->address.ip,

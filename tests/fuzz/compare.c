@@ -109,16 +109,23 @@ static struct model_port port_sent(const struct machine_answer *program)
 static struct model_port port_chosen(struct run *run, const struct model_frame *frame,
 				     const struct machine_answer *program)
 {
-	uint32_t none = machine_verdict(MODEL_drop_nat_ports);
-	struct lb_verdict_counter counter;
+	static const struct {
+		enum model_verdict verdict;
+		enum model_port_kind kind;
+	} ends[] = {{MODEL_drop_nat_ports, MODEL_PORT_NONE},
+		    {MODEL_drop_nat_full, MODEL_PORT_FULL}};
 	struct model_packet packet;
 	struct model_nat_flow entry;
 
 	if (!run->config->nat)
 		return (struct model_port){.kind = MODEL_PORT_ANY};
-	counter = machine_verdict_counter(run->machine, none);
-	if (program->action == XDP_DROP && counter.packets != run->tally.verdicts[none].packets)
-		return (struct model_port){.kind = MODEL_PORT_NONE};
+	for (int i = 0; i < 2 && program->action == XDP_DROP; i++) {
+		uint32_t verdict = machine_verdict(ends[i].verdict);
+
+		if (machine_verdict_counter(run->machine, verdict).packets !=
+		    run->tally.verdicts[verdict].packets)
+			return (struct model_port){.kind = ends[i].kind};
+	}
 	/* What opens one is no error, and has ports of its own. */
 	if (model_parse(frame->bytes, frame->size, frame->size, &packet) != MODEL_GOES_ON ||
 	    !machine_nat_flow(run->machine, &packet.flow, &entry))

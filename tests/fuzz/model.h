@@ -283,6 +283,7 @@ struct model_frame {
 enum model_port_kind {
 	MODEL_PORT_ANY,  /* not known: it changed nothing that can be seen */
 	MODEL_PORT_NONE, /* it found none */
+	MODEL_PORT_FULL, /* it found one, but no room */
 	MODEL_PORT_SAID
 };
 

@@ -136,31 +136,46 @@ static void object(const struct forwarding *f, const char *why)
 		f->answer->objection = why;
 }
 
-/* The port of a new flow; false if it gets none. */
-static bool port_choose(const struct forwarding *f, const struct model_address *source,
-			uint16_t *port)
+/* Returns of flows that moved are left until they are swept: an eighth of the limit, and 16. */
+static bool returns_full(const struct forwarding *f, uint8_t family)
+{
+	uint32_t count = 0, limit = f->config->nat_flows;
+
+	for (int i = 0; i < MODEL_NAT_RETURNS; i++)
+		count += f->memory->nat_returns[i].there &&
+			 f->memory->nat_returns[i].flow.source.family == family;
+	return !f->port.unwritten && count >= limit + limit / 8 + 16;
+}
+
+/* MODEL_GOES_ON and the port of a new flow, or why it gets none. */
+static enum model_verdict port_choose(const struct forwarding *f,
+				      const struct model_address *source, uint16_t *port)
 {
 	uint16_t own = f->packet->flow.source_port;
-	uint32_t backend = f->answer->backend;
+	bool full = returns_full(f, f->backend->outer_destination.family);
 
 	*port = own;
 	if ((!f->backend->snat || port_in_range(f, own)) && port_free(f, source, own))
-		return true;
+		return MODEL_GOES_ON;
 	switch (f->port.kind) {
 	case MODEL_PORT_NONE:
 		/* Not every port is tried, and once none was found fewer are, for a while. */
-		if (any_free(f, source, port) && !f->memory->nat_refused[backend])
+		if (any_free(f, source, port) && !f->memory->nat_refused[f->answer->backend])
 			object(f, "a port was free");
-		return false;
+		return MODEL_drop_nat_ports;
+	case MODEL_PORT_FULL:
+		if (!full)
+			object(f, "there was room for a return");
+		return MODEL_drop_nat_full;
 	case MODEL_PORT_ANY:
-		return any_free(f, source, port);
+		return any_free(f, source, port) ? MODEL_GOES_ON : MODEL_drop_nat_ports;
 	default:
 		*port = f->port.port;
 		if (!port_in_range(f, *port))
 			object(f, "the port is not one to be given out");
 		else if (!port_free(f, source, *port))
 			object(f, "the port is another flow's");
-		return true;
+		return MODEL_GOES_ON;
 	}
 }
 
@@ -171,18 +186,9 @@ static enum model_verdict refuse(const struct forwarding *f, enum model_verdict 
 	bool full = verdict == MODEL_drop_nat_full;
 
 	f->answer->notes[full ? MODEL_NAT_FULL : MODEL_NAT_PORTS] = true;
+	if (!full)
+		f->memory->nat_refused[f->answer->backend]++;
 	return verdict;
-}
-
-/* Returns of flows that moved are left until they are swept: an eighth of the limit, and 16. */
-static bool returns_full(const struct forwarding *f, uint8_t family)
-{
-	uint32_t count = 0, limit = f->config->nat_flows;
-
-	for (int i = 0; i < MODEL_NAT_RETURNS; i++)
-		count += f->memory->nat_returns[i].there &&
-			 f->memory->nat_returns[i].flow.source.family == family;
-	return count >= limit + limit / 8 + 16;
 }
 
 static struct model_nat_return *return_make(const struct forwarding *f,
@@ -190,7 +196,7 @@ static struct model_nat_return *return_make(const struct forwarding *f,
 {
 	struct model_nat_return *place = model_nat_return_find(f->memory, back);
 
-	if (!place && !f->port.unwritten && returns_full(f, back->source.family))
+	if (!place && returns_full(f, back->source.family))
 		return NULL;
 	for (int i = 0; !place && i < MODEL_NAT_RETURNS; i++)
 		if (!f->memory->nat_returns[i].there)
@@ -234,6 +240,7 @@ static enum model_verdict flow_open(const struct forwarding *f, struct model_nat
 		.hop = f->hop,
 		.flow = packet->flow,
 	};
+	enum model_verdict verdict;
 	struct model_flow tuple;
 
 	if (!source_choose(f, &entry.source))
@@ -243,10 +250,9 @@ static enum model_verdict flow_open(const struct forwarding *f, struct model_nat
 		: !model_quota_left(f->config, f->memory,
 				    udp ? MODEL_QUOTA_NAT_UDP : MODEL_QUOTA_NAT_TCP))
 		return refuse(f, MODEL_drop_nat_full);
-	if (!port_choose(f, &entry.source, &entry.port)) {
-		f->memory->nat_refused[f->answer->backend]++;
-		return refuse(f, MODEL_drop_nat_ports);
-	}
+	verdict = port_choose(f, &entry.source, &entry.port);
+	if (verdict != MODEL_GOES_ON)
+		return refuse(f, verdict);
 	tuple = back_of(f->backend, &packet->flow, &entry.source, entry.port);
 	f->answer->nat_back = tuple;
 	if (!return_make(f, &tuple))

@@ -244,6 +244,15 @@ datagrams() # COUNT
 	expect "$(drop_count drop_nat_ports)" = 124 "flows that got none"
 	run -0 lbctl status
 	[[ $output == *"no source port toward the NAT backend was free"* ]]
+	# Of each backend as of a sweep.
+	wait_until 20 backend_is alone/web1 nat_refused 124
+	expect "$(backend_field four/web1 nat_refused)" = 0 "flows of another backend that got none"
+	run -0 lbctl backend list alone -o wide
+	[[ ${lines[0]} == *"NO PORT"* && ${lines[1]} == *" 124 "* ]]
+	run -0 lbctl backend show alone/web1
+	[[ $output == *"124 new flows were refused"* ]]
+	run lbctl doctor
+	[[ $output == *"124 new flows found no source port toward it"* ]]
 	on one sysctl -qw net.ipv4.ip_local_port_range="61024 65535"
 	lbd_stop
 	lbd_start

@@ -30,7 +30,7 @@ static const char file[] = "version: 1\n"
 			   "  - {name: web3, address: 10.0.0.13, admin: maint}\n"
 			   "services:\n"
 			   "- {name: http, listen: \"tcp://192.0.2.10:80\", pool: web}\n"
-			   "- {name: dns, listen: \"udp://[2001:db8::10]:53\", forward: l2,\n"
+			   "- {name: dns, listen: \"udp://[2001:db8::10]:53\", forward: nat,\n"
 			   "   backends: [{name: ns1, address: \"2001:db8:1::11\"}]}\n";
 
 static struct model *make_model(void)
@@ -51,6 +51,7 @@ static struct model *make_model(void)
 	web->backends[0]->check_us = 402;
 	web->backends[0]->check_failures = 4;
 	web->backends[0]->transition_count = 2;
+	model_pool_find(model, "dns")->backends[0]->nat_refused = 9;
 	web->unsettled_slots = 5;
 	web->tracked_flows = 17;
 	web->clients = 9;
@@ -159,6 +160,7 @@ static const char *const backend_lines[] = {
 	"lbd_backend_draining{pool=\"web\",backend=\"web1\"} 0",
 	"lbd_backend_draining{pool=\"web\",backend=\"web2\"} 1",
 	"lbd_backend_maintenance{pool=\"web\",backend=\"web3\"} 1",
+	"lbd_backend_nat_refused_total{pool=\"dns\",backend=\"ns1\"} 9",
 	"lbd_backend_check_failures_total{pool=\"web\",backend=\"web1\"} 4",
 	"lbd_backend_transitions_total{pool=\"web\",backend=\"web1\"} 2",
 	"lbd_backend_check_duration_seconds{pool=\"web\",backend=\"web1\"} 0.000402",
@@ -169,6 +171,7 @@ static const char *const absent[] = {
 	"lbd_service_new_flows_total{service=\"dns\"}",
 	"lbd_backend_new_flows_total{pool=\"dns\"",
 	"lbd_backend_health{pool=\"dns\"",
+	"lbd_backend_nat_refused_total{pool=\"web\"",
 	"lbd_backend_check_duration_seconds{pool=\"web\",backend=\"web2\"}",
 };
 
