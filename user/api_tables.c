@@ -296,9 +296,12 @@ static int forget(struct call *call, const struct pool *pool, const struct prefi
 	if (err)
 		return fault_set(&call->fault, fault_code_of_errno(-err),
 				 "client %s: forgetting it: %s", text, strerror(-err));
-	if (!dry_run)
-		log_info("%s: forget client %s of pool %s", call->request->who, text, pool->name);
 	snprintf(object, sizeof(object), "%s/%s", pool->name, text);
+	if (!dry_run) {
+		log_info("%s: forget client %s", call->request->who, object);
+		controller_tell_done(call->state->controller, call->request->who, "forget client",
+				     object, "");
+	}
 	return call_answer(call,
 			   json_pack("{s:b, s:[{s:s, s:s, s:s}]}", "dry_run", dry_run, "changes",
 				     "change", "forget client", "object", object, "detail", ""));

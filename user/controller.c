@@ -340,8 +340,14 @@ const struct vips *controller_vips(const struct controller *controller)
 int controller_node_set(struct controller *controller, enum node_state state,
 			const struct controller_request *request, struct fault *fault)
 {
-	return vips_node_set(controller->vips, controller->running, state, request->who,
-			     request->dry_run, fault);
+	enum node_state before = vips_node(controller->vips);
+	int rc = vips_node_set(controller->vips, controller->running, state, request->who,
+			       request->dry_run, fault);
+
+	if (rc == 0 && !request->dry_run && state != before)
+		controller_tell_done(controller, request->who, "change node", "admin",
+				     state == NODE_DRAIN ? "ready -> drain" : "drain -> ready");
+	return rc;
 }
 
 int controller_check_start(struct controller *controller, const char *pool, const char *backend)

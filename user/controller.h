@@ -50,6 +50,11 @@ struct events;
 /* What happens, for who watches. Borrowed. */
 struct events *controller_events(const struct controller *controller);
 
+/* Tells those who watch of a change, also of one that is none of the configuration: "forget
+ * client", "web/198.51.100.7/32". */
+void controller_tell_done(struct controller *controller, const char *who, const char *change,
+			  const char *object, const char *detail);
+
 /* Borrowed until the next change. */
 const struct model *controller_model(const struct controller *controller);
 struct dataplane *controller_dataplane(const struct controller *controller);

@@ -90,6 +90,14 @@ void controller_tell_drains(struct controller *controller, uint64_t now_ms)
 	}
 }
 
+void controller_tell_done(struct controller *controller, const char *who, const char *change,
+			  const char *object, const char *detail)
+{
+	tell(controller, "change",
+	     json_pack("{s:s, s:s, s:s, s:s}", "who", who, "change", change, "object", object,
+		       "detail", detail));
+}
+
 static void tell_admin(struct controller *controller, const struct pool *old,
 		       const struct pool *new, const char *who)
 {
@@ -111,9 +119,8 @@ void controller_tell_change(struct controller *controller, const struct plan *pl
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_step *step = &plan->steps[i];
 
-		tell(controller, "change",
-		     json_pack("{s:s, s:s, s:s, s:s}", "who", who, "change", plan_step_text(step),
-			       "object", step->object, "detail", step->detail));
+		controller_tell_done(controller, who, plan_step_text(step), step->object,
+				     step->detail);
 	}
 	for (size_t i = 0; i < model->pool_count; i++) {
 		const struct pool *old =

@@ -252,6 +252,9 @@ outer_sources()
 	run on client curl -s --max-time 1 http://192.0.2.14/
 	((status != 0))
 	expect "$(drop_count drop_no_backend)" -gt "$before" "drops for want of a backend"
+	# What dropped most comes first.
+	expect "$(lbctl drops | awk 'NR > 1 { print $2 }' | head -n 3)" = \
+		"$(lbctl drops -o json | jq '[.drops[].packets] | sort | reverse | .[:3][]')"
 	[[ $(backend_field pool4/web1 slots) == 0 ]]
 	wait_until 30 backend_unresolved pool4/web1 10.0.0.98
 }

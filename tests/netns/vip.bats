@@ -136,6 +136,8 @@ node_is()
 	wait_until 30 captured "Announcement $vip4|who-has $vip4 .*tell $vip4" 3
 	wait_until 30 captured "$vip6 > ff02::1: ICMP6, neighbor advertisement, tgt is $vip6" 3
 	stop capture
+	expect "$(lbctl events -o json | jq -sr '[.[] | select(.change == "change node") | .detail] | join(", ")')" \
+		= "drain -> ready" "what was told of it since the start"
 }
 
 @test "withdraw: true: the address goes with the last backend, and comes back; others stay" {

@@ -233,6 +233,13 @@ struct events *controller_events(const struct controller *controller)
 	return events;
 }
 
+void controller_tell_done(struct controller *controller, const char *who, const char *change,
+			  const char *object, const char *detail)
+{
+	(void)controller;
+	snprintf(asked, sizeof(asked), "told %s %s%s by %s", change, object, detail, who);
+}
+
 /* ---- a data plane: services have runs of 4 counters, backend N counts at offset N ---- */
 
 enum { BACKENDS = 5, RUN = 4 };

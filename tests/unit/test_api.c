@@ -138,7 +138,7 @@ static const struct api_case {
 	{"DELETE", "/v1/pools/web/clients/198.51.100.77", NULL, 200,
 	 "{\"dry_run\": false, \"changes\": [{\"change\": \"forget client\", \"object\":"
 	 " \"web/198.51.100.0/24\"}]}",
-	 NULL},
+	 "told forget client web/198.51.100.0/24 by uid"},
 	{"DELETE", "/v1/pools/web/clients/198.51.7.1?dry_run=1", NULL, 200, "{\"dry_run\": true}",
 	 NULL},
 	{"DELETE", "/v1/pools/web/clients/198.51.7.1", NULL, 404,
