@@ -12,6 +12,7 @@
 #include "icmp.h"
 #include "parse.h"
 #include "service.h"
+#include "trace.h"
 
 LB_VERIFIED_ALONE int arrive_icmp(struct xdp_md *ctx, struct packet *packet)
 {
@@ -27,7 +28,12 @@ LB_VERIFIED_ALONE int arrive_icmp(struct xdp_md *ctx, struct packet *packet)
 	vip = service_vip(packet);
 	if (!vip)
 		return LB_PASS_NO_SERVICE;
-	return LOAD_ONCE(vip->usable) ? answer_echo(ctx, packet) : LB_DROP_ECHO;
+	if (!LOAD_ONCE(vip->usable))
+		return LB_DROP_ECHO;
+	/* As it came in. */
+	if (trace_on())
+		trace_take(ctx, packet);
+	return answer_echo(ctx, packet);
 }
 
 LB_VERIFIED_ALONE int arrive_rare(struct xdp_md *ctx, struct packet *packet)

@@ -26,6 +26,7 @@
 #include "parse.h"
 #include "pick.h"
 #include "service.h"
+#include "trace.h"
 
 const volatile __u64 hash_keys[LB_HASH_KEYS];
 const volatile __u32 quotas[LB_QUOTA_COUNT];
@@ -55,6 +56,8 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 {
 	enum lb_verdict verdict = arrive(ctx, &way->packet);
 
+	if (trace_on())
+		trace_take(ctx, &way->packet);
 	if (verdict != LB_CONTINUE)
 		/* Malformed, in pieces or without ports: ours to judge only if it was for us. */
 		return !way->packet.family || service_vip(&way->packet) ? verdict
@@ -101,13 +104,9 @@ static __always_inline void count_verdict(struct xdp_md *ctx, const struct way *
 	counter->bytes += way->came_length ? way->came_length : bpf_xdp_get_buff_len(ctx);
 }
 
-static __always_inline void explain(const struct way *way, enum lb_verdict verdict)
+static __always_inline void say(struct lb_explanation *said, const struct way *way,
+				enum lb_verdict verdict)
 {
-	__u32 zero = 0;
-	struct lb_explanation *said = bpf_map_lookup_elem(&explanation, &zero);
-
-	if (!said)
-		return;
 	said->verdict = verdict;
 	said->service = way->service ? way->service->index : 0;
 	said->pool = way->service ? way->service->pool : 0;
@@ -116,6 +115,25 @@ static __always_inline void explain(const struct way *way, enum lb_verdict verdi
 	said->backend = way->choice.index;
 	said->decided_by = way->choice.decided_by;
 	said->entry_age = way->choice.entry_age;
+}
+
+static __always_inline void explain(const struct way *way, enum lb_verdict verdict)
+{
+	__u32 zero = 0;
+	struct lb_explanation *said = bpf_map_lookup_elem(&explanation, &zero);
+
+	if (said)
+		say(said, way, verdict);
+}
+
+static __always_inline void trace_way(const struct way *way, enum lb_verdict verdict)
+{
+	struct lb_trace_cpu *cpu = trace_cpu();
+
+	if (!cpu)
+		return;
+	say(&cpu->event.said, way, verdict);
+	trace_tell(&way->packet);
 }
 
 static __always_inline int leave(struct xdp_md *ctx, __u32 ifindex)
@@ -146,6 +164,9 @@ int limpet(struct xdp_md *ctx)
 		if (way.service)
 			count_service(&way, false);
 	}
+
+	if (__builtin_expect(way.packet.trace, 0))
+		trace_way(&way, verdict);
 
 	switch (verdict) {
 #define VERDICT_ACTION(name, action, text)                                                         \

@@ -355,6 +355,20 @@ struct {
 	__type(value, struct lb_scratch);
 } scratches SEC(".maps");
 
+/* The program alone; lbd reads what was not shown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_trace_cpu);
+} trace_cpus SEC(".maps");
+
+/* struct lb_trace_event. The program writes; lbd reads. Full: the event is lost, and counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, LB_TRACE_RING_SIZE);
+} trace_events SEC(".maps");
+
 /* Written only by the read-only copy that `lbctl flow lookup` runs; private to it, never pinned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -58,6 +58,7 @@ struct packet {
 	 * of the ICMP header. */
 	bool quoted;
 	bool sequence_known; /* quoted, TCP: `sequence` is what the quoted one acknowledges */
+	__u8 trace;          /* enum packet_trace, see bpf/trace.h */
 };
 
 enum {

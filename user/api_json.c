@@ -192,7 +192,7 @@ bool api_verdict_drops(uint32_t verdict)
 	return action && (!strcmp(action, "DROP") || !strcmp(action, "REFUSE"));
 }
 
-static const char *action_word(uint32_t verdict)
+const char *api_verdict_action(uint32_t verdict)
 {
 	static const struct {
 		const char *action, *word;
@@ -218,7 +218,7 @@ json_t *api_json_verdicts(const struct lb_verdict_counter *counts, bool all)
 			continue;
 		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:s}", "verdict",
 						      dataplane_verdict_name(verdict), "action",
-						      action_word(verdict), "packets",
+						      api_verdict_action(verdict), "packets",
 						      (json_int_t)counts[verdict].packets, "bytes",
 						      (json_int_t)counts[verdict].bytes, "meaning",
 						      dataplane_verdict_text(verdict)));

@@ -44,6 +44,8 @@ bool api_new_flows_counted(const struct model *model, const struct pool *pool);
 bool api_service_new_flows_counted(const struct model *model, const struct service *service);
 /* True if a packet ends there: those that `lbctl drops` lists. */
 bool api_verdict_drops(uint32_t verdict);
+/* What becomes of such a packet: "forward", "pass", "drop", "refuse", "answer". */
+const char *api_verdict_action(uint32_t verdict);
 /* "slot", "fallback", "flow", "client", "none". */
 const char *api_decided_by_name(uint32_t decided_by);
 

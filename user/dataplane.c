@@ -120,7 +120,7 @@ struct lb_bpf *dataplane_copy_open(struct dataplane *dp, bool read_only, struct 
 		return NULL;
 	skeleton_maps(copy, maps);
 	for (int i = 0; i < MAP_COUNT; i++) {
-		int err = bpf_map__reuse_fd(maps[i], dp->fds[i]);
+		int err = dp->fds[i] < 0 ? 0 : bpf_map__reuse_fd(maps[i], dp->fds[i]);
 
 		if (err) {
 			fault_errno(fault, -err, dp->pin_dir, shapes[i].name);
@@ -287,11 +287,25 @@ int dataplane_pin_swap(const struct dataplane *dp, int fd, const char *name, str
 	return 0;
 }
 
+/* Maps that were made with the program, because there were none. */
+static int pin_added(const struct dataplane *dp, struct fault *fault)
+{
+	char path[DATAPLANE_PATH_SIZE];
+
+	for (int i = DATAPLANE_MAP_ADDED; i < MAP_COUNT; i++) {
+		if (dataplane_pin_path(path, dp->pin_dir, shapes[i].name) || access(path, F_OK))
+			if (pin(dp, dp->fds[i], shapes[i].name, fault))
+				return -1;
+	}
+	return 0;
+}
+
 int dataplane_program_publish(struct dataplane *dp, struct fault *fault)
 {
 	const uint32_t zero = 0;
 
-	if (dataplane_pin_swap(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN, fault))
+	if (pin_added(dp, fault) ||
+	    dataplane_pin_swap(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN, fault))
 		return -1;
 	memset(dp->settings.version, 0, sizeof(dp->settings.version));
 	snprintf(dp->settings.version, sizeof(dp->settings.version), "%s", LIMPET_VERSION);
@@ -336,6 +350,7 @@ void dataplane_close(struct dataplane *dp)
 	if (!dp)
 		return;
 	dataplane_arrays_unmap(dp);
+	dataplane_trace_free(dp);
 	dataplane_sweeper_free(dp);
 	dataplane_prober_free(dp);
 	free(dp->carried);
@@ -384,6 +399,22 @@ static int limits_valid(const struct lb_limits *limits, struct fault *fault)
 	return 0;
 }
 
+/* Takes maps of a loaded program that `dp` has not. */
+static int maps_take(struct dataplane *dp, struct lb_bpf *program, struct fault *fault)
+{
+	struct bpf_map *maps[MAP_COUNT];
+
+	skeleton_maps(program, maps);
+	for (int i = 0; i < MAP_COUNT; i++) {
+		if (dp->fds[i] >= 0)
+			continue;
+		dp->fds[i] = fcntl(bpf_map__fd(maps[i]), F_DUPFD_CLOEXEC, 0);
+		if (dp->fds[i] < 0)
+			return fault_errno(fault, errno, dp->pin_dir, shapes[i].name);
+	}
+	return 0;
+}
+
 /* The maps of `dp`, made by loading the program that uses them. */
 static int maps_create(struct dataplane *dp, struct fault *fault)
 {
@@ -395,14 +426,8 @@ static int maps_create(struct dataplane *dp, struct fault *fault)
 	skeleton_maps(dp->program, maps);
 	for (int i = 0; i < MAP_COUNT; i++)
 		bpf_map__set_max_entries(maps[i], map_entries(i, &dp->settings.limits));
-	if (dataplane_copy_load(dp, dp->program, fault))
-		return -1;
-	for (int i = 0; i < MAP_COUNT; i++) {
-		dp->fds[i] = fcntl(bpf_map__fd(maps[i]), F_DUPFD_CLOEXEC, 0);
-		if (dp->fds[i] < 0)
-			return fault_errno(fault, errno, dp->pin_dir, shapes[i].name);
-	}
-	return 0;
+	return dataplane_copy_load(dp, dp->program, fault) || maps_take(dp, dp->program, fault) ? -1
+												: 0;
 }
 
 static int map_arrays_fault(struct dataplane *dp, struct fault *fault)
@@ -559,6 +584,20 @@ static int settings_read(struct dataplane *dp, struct fault *fault)
 	return err;
 }
 
+int dataplane_added_open(struct dataplane *dp, struct fault *fault)
+{
+	char path[DATAPLANE_PATH_SIZE];
+
+	for (int i = DATAPLANE_MAP_ADDED; i < MAP_COUNT; i++) {
+		if (dp->fds[i] >= 0 || dataplane_pin_path(path, dp->pin_dir, shapes[i].name) ||
+		    access(path, F_OK))
+			continue;
+		if (open_pin(dp, i, fault) || shape_check(dp, i, fault))
+			return -1;
+	}
+	return 0;
+}
+
 struct dataplane *dataplane_open(const char *pin_dir, bool load_program, struct fault *fault)
 {
 	struct dataplane *dp = handle_create(pin_dir, fault);
@@ -567,10 +606,10 @@ struct dataplane *dataplane_open(const char *pin_dir, bool load_program, struct 
 		return NULL;
 	if (guard_check(pin_dir, false, fault) || settings_read(dp, fault))
 		goto err;
-	for (int i = 0; i < MAP_COUNT; i++)
+	for (int i = 0; i < DATAPLANE_MAP_ADDED; i++)
 		if ((i != MAP_settings && open_pin(dp, i, fault)) || shape_check(dp, i, fault))
 			goto err;
-	if (map_arrays_fault(dp, fault))
+	if (dataplane_added_open(dp, fault) || map_arrays_fault(dp, fault))
 		goto err;
 	if (load_program && dataplane_program_load(dp, 0, fault))
 		goto err;
@@ -584,7 +623,10 @@ int dataplane_program_load(struct dataplane *dp, uint32_t flags, struct fault *f
 {
 	dp->settings.flags |= flags;
 	dp->program = dataplane_copy_open(dp, false, fault);
-	return !dp->program || dataplane_copy_load(dp, dp->program, fault) ? -1 : 0;
+	return !dp->program || dataplane_copy_load(dp, dp->program, fault) ||
+			       maps_take(dp, dp->program, fault)
+		       ? -1
+		       : 0;
 }
 
 int dataplane_unpin(const char *pin_dir, struct fault *fault)

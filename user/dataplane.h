@@ -233,6 +233,31 @@ int dataplane_client_forget(struct dataplane *dp, uint32_t pool, const struct ad
 /* Now, in ticks (see lb_abi.h). */
 uint32_t dataplane_tick(void);
 
+/* ---- showing packets: see bpf/trace.h ---- */
+
+/*
+ * Has the program show packets that `what` (id and until_ns are filled in here) speaks of, for
+ * DATAPLANE_TRACE_S, unless that is put off. One trace at a time: it takes the place of one before.
+ * FAULT_CONFLICT if the program attached is older and cannot.
+ */
+int dataplane_trace_start(struct dataplane *dp, const struct lb_trace *what, struct fault *fault);
+void dataplane_trace_prolong(struct dataplane *dp); /* by DATAPLANE_TRACE_S from now */
+void dataplane_trace_stop(struct dataplane *dp);
+enum { DATAPLANE_TRACE_S = 3 };
+
+/* Calls `each` for up to `most` events of the trace, in the order of their CPU. Returns how many
+ * there were. */
+typedef void (*dataplane_trace_each)(void *context, const struct lb_trace_event *event);
+unsigned dataplane_trace_read(struct dataplane *dp, unsigned most, dataplane_trace_each each,
+			      void *context);
+
+/* What was not shown, of all traces since the maps were made: packets for the rate, events for lack
+ * of room. 0 or a negative errno. */
+struct dataplane_trace_missed {
+	uint64_t limited, lost;
+};
+int dataplane_trace_missed(struct dataplane *dp, struct dataplane_trace_missed *out);
+
 /* ---- asking the program ---- */
 
 /*

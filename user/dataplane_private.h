@@ -50,7 +50,14 @@
 	X(verdicts, __u32, struct lb_verdict_counter, LB_VERDICT_COUNT)                            \
 	X(pool_identities, __u32, struct lb_pool_identity, (l)->services + 1)                      \
 	X(service_identities, __u32, struct lb_service_identity, (l)->services + 1)                \
-	X(backend_identities, __u32, struct lb_backend_identity, (l)->backends + 1)
+	X(backend_identities, __u32, struct lb_backend_identity, (l)->backends + 1)                \
+	X(trace_cpus, __u32, struct lb_trace_cpu, 1)                                               \
+	X(trace_events, char[0], char[0], LB_TRACE_RING_SIZE)                                      \
+	X(data_trace, __u32, struct lb_trace, 1)
+
+/* What is missing where a version that lacked it made the maps, until a program is loaded by this
+ * one: from this map of the list on. Until then its descriptor is -1. */
+#define DATAPLANE_MAP_ADDED MAP_trace_cpus
 
 /* Of a flow that moved to another backend the old one is left until the next sweep. */
 #define NAT_RETURNS(limit) ((limit) + (limit) / 8)
@@ -73,6 +80,8 @@ enum dataplane_map {
 struct lb_bpf;
 struct sweep_bpf;
 struct probe_bpf;
+struct fetch;
+struct ring_buffer;
 
 struct dataplane {
 	char pin_dir[sizeof(((struct lb_settings *)NULL)->pin_dir)];
@@ -93,7 +102,10 @@ struct dataplane {
 	struct lb_usage *usage;
 	struct lb_nat_pressure *nat_pressures;
 	struct lb_probe *probes;
-	uint8_t *carried; /* of dataplane_counters.c; NULL: nothing yet */
+	uint8_t *carried;       /* of dataplane_counters.c; NULL: nothing yet */
+	struct lb_trace *trace; /* NULL until dataplane_trace_start */
+	struct ring_buffer *trace_ring;
+	struct fetch *trace_fetch;                       /* what on_event works on */
 	struct lb_tally *backend_tallies, *pool_tallies; /* of the sweeper */
 };
 
@@ -109,6 +121,12 @@ void dataplane_sweeper_free(struct dataplane *dp);
 
 /* dataplane_probe.c */
 void dataplane_prober_free(struct dataplane *dp);
+
+/* dataplane_trace.c */
+void dataplane_trace_free(struct dataplane *dp);
+
+/* Opens maps that were added since, as far as they are pinned by now. 0, or -1 with `fault` set. */
+int dataplane_added_open(struct dataplane *dp, struct fault *fault);
 
 /* Makes maps that another program's object shares with the data plane those of `dp`: 0 or a
  * negative errno. */

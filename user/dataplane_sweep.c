@@ -27,7 +27,7 @@ int dataplane_maps_share(struct dataplane *dp, struct bpf_object *object)
 {
 	for (int i = 0; i < MAP_COUNT; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(object, dataplane_map_name(i));
-		int err = map ? bpf_map__reuse_fd(map, dp->fds[i]) : 0;
+		int err = map && dp->fds[i] >= 0 ? bpf_map__reuse_fd(map, dp->fds[i]) : 0;
 
 		if (err)
 			return err;

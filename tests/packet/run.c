@@ -27,6 +27,7 @@
 #include "program.h"
 #include "run_nat.h"
 #include "run_sweep.h"
+#include "run_trace.h"
 #include "state.h"
 
 #define BPFFS             "/sys/fs/bpf"
@@ -403,7 +404,7 @@ static bool topic_wanted(const char *topic)
 
 static bool world_wanted(bool forget)
 {
-	bool wanted = !forget && topic_wanted("sweep");
+	bool wanted = !forget && (topic_wanted("sweep") || topic_wanted("trace"));
 
 	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
 		wanted |= lists[l]->forgetful == forget && topic_wanted(lists[l]->topic);
@@ -457,6 +458,8 @@ static unsigned int world_run(const char *pin_dir, bool forget, unsigned int *nu
 			failed += list_run(&maps, lists[l], number);
 	if (!forget && topic_wanted("sweep") && !(failed && program))
 		failed += sweeps_run(&maps, number);
+	if (!forget && topic_wanted("trace") && !(failed && program))
+		failed += traces_run(dp, pin_dir, number);
 	openers_close();
 	maps_close(&maps);
 	dataplane_close(dp);
