@@ -45,7 +45,7 @@ BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wshadow -Werror -I/usr/i
 USER_SRC  = $(filter-out user/main.c user/build_info.c,$(wildcard user/*.c))
 USER_OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(USER_SRC))
 BUILD_INFO = $(BUILD)/obj/user/build_info.o
-LBCTL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbctl*.c tools/cmd_*.c))
+LBCTL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbctl*.c tools/cmd_*.c) tools/pcapng.c)
 LBLOAD_OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbload*.c tools/loader.c))
 LBDECAP_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/lbdecap*.c tools/loader.c))
 PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)

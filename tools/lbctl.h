@@ -15,7 +15,7 @@
 #include "../user/fault.h"
 
 enum ctl_output { CTL_TABLE, CTL_WIDE, CTL_JSON };
-enum { CTL_OPTIONS_MAX = 8, CTL_WIDTH = 100, CTL_NAME_SIZE = 64 };
+enum { CTL_OPTIONS_MAX = 10, CTL_WIDTH = 100, CTL_NAME_SIZE = 64 };
 
 /* An option of one command; `argument` NULL: it takes none. */
 struct ctl_option {
@@ -88,11 +88,11 @@ int ctl_duration(const struct ctl *ctl, const char *option, uint64_t *ms, struct
 
 struct ctl_request {
 	const char *method;
-	const char *path[5];     /* segments behind /v1 */
-	const char *query[8][2]; /* names and values; a NULL value is left out */
-	const json_t *body;      /* NULL: none */
-	unsigned timeout_s;      /* 0: as long as an answer may take */
-	char *etag;              /* room for CTL_ETAG_SIZE bytes of the reply's; NULL: not wanted */
+	const char *path[5];      /* segments behind /v1 */
+	const char *query[10][2]; /* names and values; a NULL value is left out */
+	const json_t *body;       /* NULL: none */
+	unsigned timeout_s;       /* 0: as long as an answer may take */
+	char *etag; /* room for CTL_ETAG_SIZE bytes of the reply's; NULL: not wanted */
 };
 
 enum { CTL_ETAG_SIZE = 64 };
@@ -231,6 +231,7 @@ int ctl_node_drain(struct ctl *ctl, struct fault *fault);
 int ctl_node_ready(struct ctl *ctl, struct fault *fault);
 int ctl_drops(struct ctl *ctl, struct fault *fault);
 int ctl_top(struct ctl *ctl, struct fault *fault);
+int ctl_trace(struct ctl *ctl, struct fault *fault);
 int ctl_events(struct ctl *ctl, struct fault *fault);
 int ctl_config_check(struct ctl *ctl, struct fault *fault);
 int ctl_config_diff(struct ctl *ctl, struct fault *fault);

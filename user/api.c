@@ -17,6 +17,7 @@
 #include "api_routes.h"
 #include "api_socket.h"
 #include "api_stream.h"
+#include "api_trace.h"
 #include "httpd.h"
 #include "log.h"
 
@@ -37,6 +38,7 @@ struct api {
 	struct api_state state;
 	struct httpd *httpd;
 	struct api_streams *streams;
+	struct api_trace *trace; /* NULL: read_only */
 	bool read_only;
 	struct log_limit reads; /* a bucket of tokens, as for lines of the log */
 	char *path;             /* NULL: nothing to remove */
@@ -133,6 +135,26 @@ static enum MHD_Result send_stream(struct api *api, struct MHD_Connection *conne
 	return send_fault(connection, &fault, MHD_HTTP_SERVICE_UNAVAILABLE);
 }
 
+/* What is in packets is for those who may change things. */
+static enum MHD_Result send_trace(struct api *api, struct MHD_Connection *connection,
+				  const struct trace_question *question, const char *who)
+{
+	enum MHD_Result result;
+	struct fault fault;
+
+	if (!api->trace) {
+		fault_set(&fault, FAULT_PERMISSION,
+			  "trace: beginning it: this socket is for reading alone, and packets are "
+			  "their owners'");
+		fault_hint(&fault,
+			   "lbd's other socket shows them, which root and group lbd may use");
+		return send_fault(connection, &fault, MHD_HTTP_FORBIDDEN);
+	}
+	if (api_trace_start(api->trace, connection, question, who, &result, &fault) == 0)
+		return result;
+	return send_fault(connection, &fault, 0);
+}
+
 /* ---- requests ---- */
 
 static enum MHD_Result add_parameter(void *query, enum MHD_ValueKind kind, const char *key,
@@ -195,6 +217,8 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	json_decref(query);
 	if (reply.stream)
 		return send_stream(api, connection, &reply);
+	if (reply.traces)
+		return send_trace(api, connection, &reply.trace, who);
 	return send_reply(connection, &reply);
 }
 
@@ -369,6 +393,11 @@ struct api *api_create(sd_event *event, struct controller *controller, const cha
 		fault_set(fault, FAULT_FAILED, "API: starting it: out of memory");
 		goto out;
 	}
+	api->trace = read_only ? NULL : api_trace_create(event, controller, &api->httpd);
+	if (!read_only && !api->trace) {
+		fault_set(fault, FAULT_FAILED, "API: starting it: %s", strerror(errno));
+		goto out;
+	}
 	listener = api_socket_open(socket_path, read_only, fault);
 	if (listener < 0)
 		goto out;
@@ -390,7 +419,9 @@ void api_free(struct api *api)
 	if (api->path)
 		unlink(api->path);
 	api_streams_end(api->streams);
+	api_trace_end(api->trace);
 	httpd_free(api->httpd);
+	api_trace_free(api->trace);
 	api_streams_free(api->streams);
 	free(api->path);
 	free(api);

@@ -48,6 +48,7 @@ int api_get_what_if(struct call *call);
 int api_get_config(struct call *call);
 int api_put_config(struct call *call);
 int api_get_events(struct call *call);
+int api_get_trace(struct call *call);
 int api_get_config_diff(struct call *call);
 int api_get_flows(struct call *call);
 int api_get_clients(struct call *call);

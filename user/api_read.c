@@ -426,3 +426,15 @@ int api_get_events(struct call *call)
 	reply->stream = true;
 	return 0;
 }
+
+int api_get_trace(struct call *call)
+{
+	struct api_reply *reply = call->reply;
+
+	if (trace_filter_parse(call->request->query, call_model(call), &reply->trace,
+			       &call->fault) != 0)
+		return -1;
+	reply->status = 200;
+	reply->traces = true;
+	return 0;
+}

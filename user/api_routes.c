@@ -18,7 +18,7 @@
 #include "siphash.h"
 #include "vip.h"
 
-enum { SEGMENTS_MAX = 8, PARAMETERS_MAX = 8 };
+enum { SEGMENTS_MAX = 8, PARAMETERS_MAX = 10 };
 
 /* ---- for the handlers ---- */
 
@@ -219,6 +219,10 @@ static const struct route {
 	 .of = CALL_OF_CONFIG,
 	 .parameters = {"dry_run", "break_flows"}},
 	{.path = "/v1/events", .get = api_get_events, .parameters = {"history", "follow"}},
+	{.path = "/v1/trace",
+	 .get = api_get_trace,
+	 .parameters = {"address", "port", "proto", "service", "backend", "verdict", "rate",
+			"count", "frames"}},
 	{.path = "/v1/config/diff", .get = api_get_config_diff},
 	{.path = "/v1/pools/{}/backends/{}/check", .get = api_get_check, .post = api_post_check},
 	{.path = "/v1/doctor", .get = api_get_doctor, .post = api_post_doctor},

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "controller.h"
+#include "trace_filter.h"
 
 /* Traffic at one moment; rates are made from two. */
 struct api_sample {
@@ -44,6 +45,9 @@ struct api_reply {
 	char etag[24];
 	/* Not a body, but events as they happen; see api_stream_start. */
 	bool stream, history, follow;
+	/* Not a body, but packets as they pass; see api_trace_start. */
+	bool traces;
+	struct trace_question trace;
 	const char *allow; /* with 405: the methods there are; NULL: none */
 };
 

@@ -390,6 +390,40 @@ struct lb_times *dataplane_slot_times(struct dataplane *dp)
 	return NULL;
 }
 
+int dataplane_trace_start(struct dataplane *dp, const struct lb_trace *what, struct fault *fault)
+{
+	(void)dp;
+	(void)what;
+	return fault_set(fault, FAULT_CONFLICT, "trace: the program cannot");
+}
+
+void dataplane_trace_prolong(struct dataplane *dp)
+{
+	(void)dp;
+}
+
+void dataplane_trace_stop(struct dataplane *dp)
+{
+	(void)dp;
+}
+
+unsigned dataplane_trace_read(struct dataplane *dp, unsigned most, dataplane_trace_each each,
+			      void *context)
+{
+	(void)dp;
+	(void)most;
+	(void)each;
+	(void)context;
+	return 0;
+}
+
+int dataplane_trace_missed(struct dataplane *dp, struct dataplane_trace_missed *out)
+{
+	(void)dp;
+	(void)out;
+	return 0;
+}
+
 uint32_t dataplane_tick(void)
 {
 	return NOW;
