@@ -12,8 +12,8 @@
 #include "icmp.h"
 #include "parse.h"
 #include "service.h"
-#include "trace.h"
 
+/* LB_ANSWERED_ECHO: it is to be answered, which the caller does. */
 LB_VERIFIED_ALONE int arrive_icmp(struct xdp_md *ctx, struct packet *packet)
 {
 	struct frame frame = {.data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
@@ -28,12 +28,7 @@ LB_VERIFIED_ALONE int arrive_icmp(struct xdp_md *ctx, struct packet *packet)
 	vip = service_vip(packet);
 	if (!vip)
 		return LB_PASS_NO_SERVICE;
-	if (!LOAD_ONCE(vip->usable))
-		return LB_DROP_ECHO;
-	/* As it came in. */
-	if (trace_on())
-		trace_take(ctx, packet);
-	return answer_echo(ctx, packet);
+	return LOAD_ONCE(vip->usable) ? LB_ANSWERED_ECHO : LB_DROP_ECHO;
 }
 
 LB_VERIFIED_ALONE int arrive_rare(struct xdp_md *ctx, struct packet *packet)
@@ -51,7 +46,8 @@ LB_VERIFIED_ALONE int arrive_rare(struct xdp_md *ctx, struct packet *packet)
 	return verdict;
 }
 
-/* Any verdict but LB_CONTINUE speaks of a packet that has no flow: see parse_rare. */
+/* Any verdict but LB_CONTINUE speaks of a packet that has no flow: see parse_rare. The frame is as
+ * it came in: whoever is to be answered is not yet. */
 static __always_inline enum lb_verdict arrive(struct xdp_md *ctx, struct packet *packet)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;

@@ -58,6 +58,8 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 
 	if (trace_on())
 		trace_take(ctx, &way->packet);
+	if (verdict == LB_ANSWERED_ECHO)
+		return answer_echo(ctx, &way->packet);
 	if (verdict != LB_CONTINUE)
 		/* Malformed, in pieces or without ports: ours to judge only if it was for us. */
 		return !way->packet.family || service_vip(&way->packet) ? verdict

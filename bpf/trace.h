@@ -102,7 +102,7 @@ LB_VERIFIED_ALONE int trace_take(struct xdp_md *ctx, struct packet *packet)
 	struct lb_trace_cpu *cpu = trace_cpu();
 	__u32 length;
 
-	if (!packet || !cpu || packet->trace || !trace_flow_matches(packet, &trace.filter))
+	if (!packet || !cpu || !trace_flow_matches(packet, &trace.filter))
 		return 0;
 	packet->trace = TRACE_LIMITED;
 	if ((__s64)(cpu->due_ns - bpf_ktime_get_coarse_ns()) > LB_TRACE_BURST_NS)
