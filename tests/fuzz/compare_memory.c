@@ -280,6 +280,17 @@ bool memory_check(struct run *run, struct difference *difference)
 			return differs(difference, MEMORY,
 				       "backend %u: %u flows found no port, the model says %u", i,
 				       found.nat_refused[i], run->memory.nat_refused[i]);
+	for (int i = 0; i < MODEL_OPENERS; i++) {
+		const struct model_opener *opener = &run->memory.openers[i];
+		uint32_t flows = opener->there ? machine_opener(run->machine, opener->service,
+								&opener->network)
+					       : 0;
+
+		if (opener->there && flows != opener->flows)
+			return differs(difference, MEMORY,
+				       "%u new flows are counted of an opener, the model says %u",
+				       flows, opener->flows);
+	}
 	for (uint32_t p = 1; p < MODEL_POOLS; p++)
 		for (uint32_t s = 0; s < MODEL_SLOTS; s++)
 			if (!times_check(run, p, s, &run->memory, MEMORY, difference))

@@ -138,6 +138,7 @@ static bool round_run(struct fuzz *fuzz, uint64_t number, uint32_t frames, bool 
 	config->nat_flows = MACHINE_NAT_FLOWS;
 	generate_config(&r, config);
 	generate_crowd(&r, &crowd);
+	generate_sources(&r, &crowd, config);
 	generate_memory(&r, config, &crowd, machine_tick(), &scenario.memory);
 	run_begin(&run, machine, config, &scenario.memory);
 	for (uint32_t i = 0; i < frames && good; i++) {

@@ -5,6 +5,7 @@
  *
  *   generate_config.c   configurations, and changes while packets come
  *   generate_memory.c   what was remembered before the first packet
+ *   generate_sources.c  who may
  *   generate_nat.c      and of NAT; its backends
  *   generate_frame.c, generate_transport.c   frames as clients send them, with some oddities
  *   mutate.c            frames as nobody sends them
@@ -28,6 +29,8 @@ struct crowd {
 
 /* Seed and limits are the caller's. */
 void generate_config(struct random *r, struct model_config *config);
+/* Lists of sources, and limits of new flows. */
+void generate_sources(struct random *r, const struct crowd *crowd, struct model_config *config);
 /* Makes backends such of NAT. */
 void generate_nat_config(struct random *r, struct model_config *config);
 void generate_nat_memory(struct random *r, const struct model_config *config,

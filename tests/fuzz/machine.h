@@ -7,6 +7,7 @@
  *   machine_config.c  configuration to maps
  *   machine_memory.c  what is remembered, to maps and back
  *   machine_nat.c     and of NAT
+ *   machine_opener.c  and of limits of new flows
  */
 #ifndef FUZZ_MACHINE_H
 #define FUZZ_MACHINE_H
@@ -21,6 +22,9 @@ enum {
 	MACHINE_NAT_FLOWS = 32,
 	MACHINE_FRAME_MAX = 9300 /* a jumbo frame: the kernel hands it over in several buffers */
 };
+
+/* In which room for another new flow comes back: longer than any test takes. */
+#define MACHINE_FLOW_NS (3600ULL * 1000000000)
 
 /* All that is counted. */
 struct machine_tally {
@@ -99,6 +103,12 @@ bool machine_usage_is(struct machine *machine, const uint32_t count[MODEL_QUOTAS
 /* All of it, in no particular order. */
 void machine_recall(struct machine *machine, struct model_memory *memory);
 
+/* ---- machine_opener.c ---- */
+
+/* Flows that were counted; 0: none. */
+uint32_t machine_opener(struct machine *machine, uint32_t service,
+			const struct model_address *network);
+
 /* ---- machine_nat.c ---- */
 
 bool machine_nat_flow(struct machine *machine, const struct model_flow *flow,
@@ -107,7 +117,7 @@ bool machine_nat_flow(struct machine *machine, const struct model_flow *flow,
 bool machine_nat_return(struct machine *machine, const struct model_flow *flow,
 			struct model_nat_return *out);
 
-/* ---- between those two ---- */
+/* ---- between those three ---- */
 
 union machine_flow_key {
 	struct lb_flow_key_v4 v4;
@@ -122,6 +132,7 @@ uint32_t machine_seen(uint32_t seen, uint8_t fate);
 uint8_t machine_fate(uint32_t word);
 uint8_t machine_state_value(uint8_t state);
 uint8_t machine_state(uint8_t value);
+void machine_openers_remember(struct machine *machine, const struct model_memory *memory);
 void machine_nat_remember(struct machine *machine, const struct model_memory *memory);
 void machine_nat_recall(struct machine *machine, struct model_memory *memory);
 

@@ -87,11 +87,60 @@ void machine_store(struct machine *machine, const struct model_config *config)
 	machine->loaded = *config;
 }
 
+/* ---- who may ---- */
+
+static bool has_lines(const struct model_config *config, uint32_t service)
+{
+	for (int i = 0; i < MODEL_SOURCES; i++)
+		if (config->sources[i].service == service)
+			return true;
+	return false;
+}
+
+static uint32_t flags_of(const struct model_config *config, uint32_t service)
+{
+	uint32_t only = config->allowed_only[service] ? LB_SERVICE_ALLOWED_ONLY : 0;
+
+	return (has_lines(config, service) || only ? LB_SERVICE_LISTED : 0U) | only |
+	       (config->limits[service].burst ? LB_SERVICE_LIMITED : 0U);
+}
+
+/* Lines of lists are made, or taken away again. */
+static void sources_store(struct machine *machine, const struct model_config *config, bool there)
+{
+	for (int i = 0; i < MODEL_SOURCES; i++) {
+		const struct model_source *line = &config->sources[i];
+		struct prefix prefix = {.addr = {.family = line->network.family},
+					.length = line->prefix};
+
+		if (!line->service)
+			continue;
+		address_put(&prefix.addr.ip, &line->network);
+		if (there ? dataplane_source_put(machine->dp, line->service, &prefix, !line->deny)
+			  : dataplane_source_del(machine->dp, line->service, &prefix))
+			errx(1, "cannot change a list of sources");
+	}
+}
+
+static void limits_store(struct machine *machine, const struct model_config *config)
+{
+	for (uint32_t i = 1; i < MODEL_SERVICES; i++) {
+		const struct model_limit *limit = &config->limits[i];
+		struct lb_new_flow_limit *out = &dataplane_new_flow_limits(machine->dp)[i];
+
+		*out = (struct lb_new_flow_limit){.flow_ns = limit->burst ? MACHINE_FLOW_NS : 0,
+						  .bucket_ns = limit->burst * MACHINE_FLOW_NS};
+		mask_put((uint8_t *)&out->mask_v4, 4, limit->prefix_v4);
+		mask_put(out->mask_v6.bytes, 16, limit->prefix_v6);
+	}
+}
+
 /* The listener's blocks of ports: made, or taken away again. Returns their widths, as bits. */
 static uint32_t listener_store(struct machine *machine, const struct model_config *config,
 			       const struct model_listener *listener, bool there)
 {
 	struct lb_service service = {.index = listener->service,
+				     .flags = flags_of(config, listener->service),
 				     .pool = config->service_pools[listener->service],
 				     .counter_base = machine_counter_index(listener->service, 0)};
 	struct endpoint endpoint = {.proto = listener->proto,
@@ -131,6 +180,9 @@ void machine_load(struct machine *machine, const struct model_config *config)
 		if (machine->loaded.listeners[i].vip.family)
 			listener_store(machine, &machine->loaded, &machine->loaded.listeners[i],
 				       false);
+	sources_store(machine, &machine->loaded, false);
+	sources_store(machine, config, true);
+	limits_store(machine, config);
 	/* Exact ports last: where a range begins or ends with one they take its place. */
 	for (int exact = 0; exact < 2; exact++) {
 		for (int i = 0; i < MODEL_LISTENERS; i++) {

@@ -324,6 +324,7 @@ void machine_remember(struct machine *machine, const struct model_memory *memory
 	for (int p = 0; p < MODEL_POOLS; p++)
 		for (int s = 0; s < MODEL_SLOTS; s++)
 			times[p * MODEL_SLOTS + s] = times_value(&memory->times[p][s]);
+	machine_openers_remember(machine, memory);
 	machine_nat_remember(machine, memory);
 	usage_put(machine, memory);
 }

@@ -136,7 +136,9 @@ static enum model_verdict judge(const struct model_config *config, struct model_
 	answer->flow = packet.flow;
 	answer->quoted = packet.quoted;
 	answer->l3_size = packet.l3_size;
-	verdict = choose(config, memory, &packet, now, &entropy, answer);
+	verdict = model_admit(config, memory, &packet, answer);
+	if (verdict == MODEL_GOES_ON)
+		verdict = choose(config, memory, &packet, now, &entropy, answer);
 	answer->new_flow |= packet.syn;
 	if (verdict != MODEL_GOES_ON)
 		return verdict;

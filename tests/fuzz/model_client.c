@@ -8,15 +8,19 @@
 #include "model.h"
 #include "model_bytes.h"
 
+struct model_address model_masked(const struct model_address *address, uint32_t prefix)
+{
+	struct model_address network = *address;
+
+	for (uint32_t bit = prefix; bit < (address->family == 4 ? 32 : 128); bit++)
+		network.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return network;
+}
+
 struct model_address model_network(const struct model_pool *pool,
 				   const struct model_address *address)
 {
-	struct model_address network = *address;
-	int prefix = address->family == 4 ? pool->prefix_v4 : pool->prefix_v6;
-
-	for (int bit = prefix; bit < (address->family == 4 ? 32 : 128); bit++)
-		network.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	return network;
+	return model_masked(address, address->family == 4 ? pool->prefix_v4 : pool->prefix_v6);
 }
 
 /* "It lives for the longer of the affinity timeout and the idle timeouts." */

@@ -70,6 +70,7 @@ bool shrink(struct machine *machine, struct scenario *scenario, struct differenc
 	TRY_EACH(&s, memory->flows);
 	TRY_EACH(&s, memory->clients);
 	TRY_EACH(&s, memory->fragments);
+	TRY_EACH(&s, memory->openers);
 	TRY_EACH(&s, memory->nat_flows);
 	TRY_EACH(&s, memory->nat_returns);
 	TRY_EACH(&s, memory->nat_refused);
@@ -82,6 +83,9 @@ bool shrink(struct machine *machine, struct scenario *scenario, struct differenc
 		TRY_EACH(&s, config->pools[p].slots);
 	TRY_EACH(&s, config->backends);
 	TRY_EACH(&s, config->service_pools);
+	TRY_EACH(&s, config->sources);
+	TRY_EACH(&s, config->limits);
+	TRY_EACH(&s, config->allowed_only);
 	try_zero(&s, &scenario->frame.linear, sizeof(scenario->frame.linear));
 	try_zero(&s, &scenario->frame.untold, sizeof(scenario->frame.untold));
 	try_zero(&s, &scenario->frame.metadata, sizeof(scenario->frame.metadata));

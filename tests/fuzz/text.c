@@ -82,6 +82,16 @@ static const struct field slot_fields[] = {FIELD(model_slot, owner, NUMBER32),
 					   FIELD(model_slot, changed, FLAG), LAST};
 
 static const struct field service_fields[] = {{"pool", NUMBER32, 0}, LAST};
+static const struct field only_fields[] = {{"said", FLAG, 0}, LAST};
+static const struct field limit_fields[] = {FIELD(model_limit, burst, NUMBER8),
+					    FIELD(model_limit, prefix_v4, NUMBER8),
+					    FIELD(model_limit, prefix_v6, NUMBER8), LAST};
+static const struct field source_fields[] = {
+	FIELD(model_source, service, NUMBER32), FIELD(model_source, network, ADDRESS),
+	FIELD(model_source, prefix, NUMBER8), FIELD(model_source, deny, FLAG), LAST};
+static const struct field opener_fields[] = {
+	FIELD(model_opener, there, FLAG), FIELD(model_opener, service, NUMBER32),
+	FIELD(model_opener, network, ADDRESS), FIELD(model_opener, flows, NUMBER32), LAST};
 static const struct field refused_fields[] = {{"flows", NUMBER32, 0}, LAST};
 
 static const struct field listener_fields[] = {
@@ -221,12 +231,16 @@ static const struct record records[] = {
 	GRID("slot", config.pools, .slots, slot_fields, MODEL_POOLS, MODEL_SLOTS),
 	MANY("service", config.service_pools, service_fields, MODEL_SERVICES),
 	MANY("listener", config.listeners, listener_fields, MODEL_LISTENERS),
+	MANY("allowed_only", config.allowed_only, only_fields, MODEL_SERVICES),
+	MANY("limit", config.limits, limit_fields, MODEL_SERVICES),
+	MANY("source", config.sources, source_fields, MODEL_SOURCES),
 	MANY("birth", memory.births, entry_fields, MODEL_ENTRIES),
 	MANY("flow", memory.flows, entry_fields, MODEL_ENTRIES),
 	MANY("client", memory.clients, client_fields, MODEL_CLIENTS),
 	MANY("fragment", memory.fragments, fragment_fields, MODEL_FRAGMENTS),
 	MANY("nat_flow", memory.nat_flows, nat_flow_fields, MODEL_NAT_FLOWS),
 	MANY("nat_return", memory.nat_returns, nat_return_fields, MODEL_NAT_RETURNS),
+	MANY("opener", memory.openers, opener_fields, MODEL_OPENERS),
 	MANY("nat_refused", memory.nat_refused, refused_fields, MODEL_BACKENDS),
 	GRID("times", memory.times, , times_fields, MODEL_POOLS, MODEL_SLOTS),
 	ONE("frame", frame, frame_fields),
