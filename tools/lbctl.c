@@ -249,7 +249,7 @@ const struct ctl_command ctl_commands[] = {
 	{.object = "top",
 	 .arguments = "",
 	 .does = "services, pools and backends with rates, live; q ends it",
-	 .options = {{"view", "VIEW", "begin with backends, pools or services"},
+	 .options = {{"view", "backends|pools|services", "begin with these"},
 		     {"sort", "COLUMN", "by this column, as its title says"},
 		     {"filter", "TEXT",
 		      "what has it in its names or states, or its pool's, service's"},
