@@ -357,7 +357,7 @@ static void help_command(const struct ctl_command *command)
 		int width =
 			printf("  --%s %s", option->name, option->argument ? option->argument : "");
 
-		printf("%*s%s\n", width < 32 ? 32 - width : 1, "", option->does);
+		printf("%*s%s\n", width < 31 ? 32 - width : 2, "", option->does);
 	}
 	help_globals();
 }
