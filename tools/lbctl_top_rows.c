@@ -114,10 +114,12 @@ static double left_key(const json_t *item)
 
 static void why_text(const struct ctl *ctl, const json_t *item, char out[TOP_CELL_SIZE])
 {
-	const char *why = ctl_text(item, "why"), *reason = ctl_text(item, "reason");
+	char reason[CTL_REASON_SIZE];
 
 	(void)ctl;
-	snprintf(out, TOP_CELL_SIZE, "%s%s%s", why, why[0] && reason[0] ? "; " : "", reason);
+	snprintf(out, TOP_CELL_SIZE, "%s",
+		 ctl_backend_reason(json_object_get(item, "drain"), ctl_text(item, "why"),
+				    ctl_text(item, "reason"), reason));
 }
 
 static void pool_up_text(const struct ctl *ctl, const json_t *item, char out[TOP_CELL_SIZE])

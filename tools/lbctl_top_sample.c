@@ -11,7 +11,7 @@
 
 #define BACKEND_FIELDS                                                                             \
 	"pool,name,address,admin,health,weight,effective_weight,slots,fair_slots,packets,bytes,"   \
-	"new_flows,left,why,reason"
+	"new_flows,left,drain,why,reason"
 
 enum { TIMEOUT_S = 3 };
 

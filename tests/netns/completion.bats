@@ -68,6 +68,13 @@ completes() # LINE WORD...: in each shell
 	completes "lbctl service add new tcp://192.0.2.10:81 --pool we" web
 }
 
+@test "what is supposed, and what top begins with" {
+	completes "lbctl what-if k" kill
+	completes "lbctl what-if weight web/s" web/spare
+	completes "lbctl flow lookup tcp 1.2.3.4:5 192.0.2.10:80 --if-down wo" words/ns1
+	completes "lbctl top --view " backends pools services
+}
+
 @test "clients that a pool remembers" {
 	completes "lbctl client forget web " "$(client_v4 1)"
 }
