@@ -48,6 +48,34 @@ changes()
 		--changes "$([[ ${LEAKS-} == all ]] && echo 10000 || echo 1200)" "$@"
 }
 
+# Tables that are only supposed, and the maps on which a packet meets them.
+questions() # COUNT
+{
+	local n
+	for ((n = 0; n < $1; n++)); do
+		lbctl what-if kill web/web1
+		lbctl what-if add web/new
+		lbctl flow lookup tcp 198.51.100.7:4000 192.0.2.10:80 --if-down web1
+		lbctl flow lookup tcp 198.51.100.7:4000 192.0.2.10:80
+	done >/dev/null
+}
+
+descriptors() { find "/proc/$(<"$LAB/pid/lbd-$INSTANCE")/fd" | wc -l; }
+resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(<"$LAB/pid/lbd-$INSTANCE")/status"; }
+
+@test "no descriptor and no memory is left behind by questions" {
+	local before grown
+	lbd_start
+	wait_until 30 pools_settled
+	questions 5
+	before=$(descriptors) grown=$(resident_kb)
+	questions 30
+	expect "$(descriptors)" -le "$before" "descriptors"
+	# Of each program that is loaded libbpf holds a megabyte.
+	expect "$(($(resident_kb) - grown))" -lt 5000 "more kB"
+	lbd_stop
+}
+
 # A page now and then is the allocator's, and what it holds for the next time.
 @test "no descriptor and no memory is left behind by changes" {
 	lbd_start
@@ -63,6 +91,7 @@ changes()
 		--state-dir "$LAB/$INSTANCE/state"
 	wait_until 60 lbctl status
 	wait_until 30 pools_settled
+	questions 3
 	changes
 	lbd_stop
 	expect "$(grep -cE 'Sanitizer|runtime error' "$LAB/log/lbd-$INSTANCE")" = 0 "reports of sanitizers"
