@@ -112,11 +112,6 @@ struct list {
 	bool wide;
 };
 
-static const char *count_cell(const struct ctl *ctl, const char *cell, char out[CTL_NUMBER_SIZE])
-{
-	return cell[0] ? ctl_count(ctl, strtoull(cell, NULL, 10), out) : "-";
-}
-
 static json_t *cell_json(const char *cell)
 {
 	return cell[0] ? json_loads(cell, 0, NULL) : NULL;
@@ -145,12 +140,12 @@ static void add_row(const struct ctl *ctl, const char *const *cells, void *conte
 			cells[FIELD_WEIGHT],
 			wide[FIELD_EFFECTIVE_WEIGHT - FIELD_SHOWN],
 			cells[FIELD_SLOTS],
-			count_cell(ctl, cells[FIELD_PACKETS], number[0]),
-			count_cell(ctl, cells[FIELD_BYTES], number[1]),
-			count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
-			list->wide
-				? count_cell(ctl, wide[FIELD_NAT_REFUSED - FIELD_SHOWN], number[3])
-				: "",
+			ctl_count_cell(ctl, cells[FIELD_PACKETS], number[0]),
+			ctl_count_cell(ctl, cells[FIELD_BYTES], number[1]),
+			ctl_count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
+			list->wide ? ctl_count_cell(ctl, wide[FIELD_NAT_REFUSED - FIELD_SHOWN],
+						    number[3])
+				   : "",
 			wide[FIELD_SINCE - FIELD_SHOWN],
 			wide[FIELD_LAST_CHECK - FIELD_SHOWN],
 			hop,
@@ -172,7 +167,7 @@ int ctl_backend_list(struct ctl *ctl, struct fault *fault)
 	if (ctl->output == CTL_JSON)
 		return ctl_ask_shown(ctl, &request, &none, fault);
 	list.table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
-	if (ctl_rows(ctl, &request, 1, fields, list.wide ? FIELD_COUNT : FIELD_SHOWN, add_row,
+	if (ctl_rows(ctl, &request, 1, fields, list.wide ? FIELD_COUNT : FIELD_SHOWN, true, add_row,
 		     &list, fault) != 0) {
 		ctl_table_free(list.table);
 		return -1;

@@ -12,46 +12,58 @@ static void up_text(const json_t *service, char out[CTL_NAME_SIZE])
 		 ctl_integer(service, "backends"));
 }
 
-static void print_list(const struct ctl *ctl, const json_t *services)
+enum field {
+	FIELD_NAME,
+	FIELD_LISTEN,
+	FIELD_POOL,
+	FIELD_BACKENDS_UP,
+	FIELD_BACKENDS,
+	FIELD_PACKETS,
+	FIELD_BYTES,
+	FIELD_NEW_FLOWS,
+	FIELD_COUNT
+};
+
+static const char *const fields[FIELD_COUNT] = {
+	"name", "listen", "pool", "backends_up", "backends", "packets", "bytes", "new_flows",
+};
+
+static void add_row(const struct ctl *ctl, const char *const *cells, void *table)
+{
+	char packets[CTL_NUMBER_SIZE], bytes[CTL_NUMBER_SIZE], flows[CTL_NUMBER_SIZE];
+	char up[CTL_NAME_SIZE];
+
+	snprintf(up, sizeof(up), "%s/%s", cells[FIELD_BACKENDS_UP], cells[FIELD_BACKENDS]);
+	ctl_table_add(table, (const char *[]){
+				     cells[FIELD_NAME],
+				     cells[FIELD_LISTEN],
+				     cells[FIELD_POOL],
+				     up,
+				     ctl_count_cell(ctl, cells[FIELD_PACKETS], packets),
+				     ctl_count_cell(ctl, cells[FIELD_BYTES], bytes),
+				     ctl_count_cell(ctl, cells[FIELD_NEW_FLOWS], flows),
+			     });
+}
+
+int ctl_service_list(struct ctl *ctl, struct fault *fault)
 {
 	static const struct ctl_column columns[] = {
 		{"SERVICE", 0},           {"LISTEN", CTL_SHRINK}, {"POOL", 0},
 		{"UP", CTL_RIGHT},        {"PACKETS", CTL_RIGHT}, {"BYTES", CTL_RIGHT},
 		{"NEW FLOWS", CTL_RIGHT},
 	};
-	struct ctl_table *table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
-	const json_t *item;
-	size_t i;
+	struct ctl_request request = {.method = "GET", .path = {"services"}};
+	struct ctl_table *table;
+	json_t *none;
 
-	json_array_foreach (services, i, item) {
-		char packets[CTL_NUMBER_SIZE], bytes[CTL_NUMBER_SIZE], flows[CTL_NUMBER_SIZE];
-		char up[CTL_NAME_SIZE], *listen = ctl_join(json_object_get(item, "listen"));
-
-		up_text(item, up);
-		ctl_table_add(table, (const char *[]){
-					     ctl_text(item, "name"),
-					     listen ? listen : "",
-					     ctl_text(item, "pool"),
-					     up,
-					     ctl_count_field(ctl, item, "packets", packets),
-					     ctl_count_field(ctl, item, "bytes", bytes),
-					     ctl_count_field(ctl, item, "new_flows", flows),
-				     });
-		free(listen);
+	if (ctl->output == CTL_JSON)
+		return ctl_ask_shown(ctl, &request, &none, fault);
+	table = ctl_table_create(columns, sizeof(columns) / sizeof(columns[0]));
+	if (ctl_rows(ctl, &request, 0, fields, FIELD_COUNT, false, add_row, table, fault) != 0) {
+		ctl_table_free(table);
+		return -1;
 	}
 	ctl_table_finish(ctl, table);
-}
-
-int ctl_service_list(struct ctl *ctl, struct fault *fault)
-{
-	const struct ctl_request request = {.method = "GET", .path = {"services"}};
-	json_t *reply;
-
-	if (ctl_ask_shown(ctl, &request, &reply, fault) != 0)
-		return -1;
-	if (reply)
-		print_list(ctl, json_object_get(reply, "services"));
-	json_decref(reply);
 	return 0;
 }
 

@@ -134,8 +134,8 @@ typedef void (*ctl_row_handler)(const struct ctl *ctl, const char *const *cells,
 /* Calls `each` with every row of a list, in columns. The request's parameters from `query[free]` on
  * are used for that. */
 int ctl_rows(const struct ctl *ctl, struct ctl_request *request, size_t free,
-	     const char *const *fields, size_t count, ctl_row_handler each, void *context,
-	     struct fault *fault);
+	     const char *const *fields, size_t count, bool select, ctl_row_handler each,
+	     void *context, struct fault *fault);
 
 /*
  * Asks for a list that lbd gives in parts, up to the option "limit" (LIST_LIMIT where it is not
@@ -155,6 +155,8 @@ int ctl_report(const struct ctl *ctl, const struct fault *fault);
 void ctl_line(const char *title, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 enum { CTL_NUMBER_SIZE = 24 };
+/* As ctl_count, of a cell; "-" for an empty one. */
+const char *ctl_count_cell(const struct ctl *ctl, const char *cell, char out[CTL_NUMBER_SIZE]);
 /* 1234567 as 1.2M; whole where output is wide. Return `out`. */
 const char *ctl_count(const struct ctl *ctl, uint64_t count, char out[CTL_NUMBER_SIZE]);
 const char *ctl_number(uint64_t number, char out[CTL_NUMBER_SIZE]);

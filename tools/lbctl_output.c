@@ -97,6 +97,11 @@ const char *ctl_count_field(const struct ctl *ctl, const json_t *object, const c
 	return ctl_count(ctl, (uint64_t)json_integer_value(value), out);
 }
 
+const char *ctl_count_cell(const struct ctl *ctl, const char *cell, char out[CTL_NUMBER_SIZE])
+{
+	return cell[0] ? ctl_count(ctl, strtoull(cell, NULL, 10), out) : "-";
+}
+
 char *ctl_join(const json_t *array)
 {
 	char *text = NULL;

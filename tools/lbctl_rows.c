@@ -74,8 +74,8 @@ static void on_line(const struct ctl *ctl, char *line, void *context)
 }
 
 int ctl_rows(const struct ctl *ctl, struct ctl_request *request, size_t free,
-	     const char *const *fields, size_t count, ctl_row_handler each, void *context,
-	     struct fault *fault)
+	     const char *const *fields, size_t count, bool select, ctl_row_handler each,
+	     void *context, struct fault *fault)
 {
 	struct rows rows = {.fields = fields,
 			    .count = count < COLUMNS_MAX ? count : COLUMNS_MAX,
@@ -89,6 +89,6 @@ int ctl_rows(const struct ctl *ctl, struct ctl_request *request, size_t free,
 	request->query[free][0] = "format";
 	request->query[free][1] = "tsv";
 	request->query[free + 1][0] = "fields";
-	request->query[free + 1][1] = list;
+	request->query[free + 1][1] = select ? list : NULL;
 	return ctl_lines(ctl, request, on_line, &rows, fault);
 }

@@ -123,9 +123,9 @@ json_t *api_json_check_target(const struct model *model, const struct pool *pool
 			 target.port ? json_integer(target.port) : json_null());
 }
 
-static json_int_t count_up(const struct pool *pool)
+size_t api_backends_up(const struct pool *pool)
 {
-	json_int_t up = 0;
+	size_t up = 0;
 
 	for (size_t i = 0; i < pool->backend_count; i++)
 		up += api_backend_up(pool, pool->backends[i]);
@@ -140,13 +140,13 @@ json_t *api_json_service(const struct model *model, const struct service *servic
 	json_t *json = model_json_service(service);
 
 	if (json)
-		json_object_update_new(json,
-				       json_pack("{s:I, s:I, s:I, s:I, s:o}", "backends_up",
-						 pool ? count_up(pool) : (json_int_t)0, "backends",
-						 (json_int_t)(pool ? pool->backend_count : 0),
-						 "packets", (json_int_t)counter->packets, "bytes",
-						 (json_int_t)counter->bytes, "new_flows",
-						 new_flows(counted, counter)));
+		json_object_update_new(
+			json,
+			json_pack("{s:I, s:I, s:I, s:I, s:o}", "backends_up",
+				  (json_int_t)(pool ? api_backends_up(pool) : 0), "backends",
+				  (json_int_t)(pool ? pool->backend_count : 0), "packets",
+				  (json_int_t)counter->packets, "bytes", (json_int_t)counter->bytes,
+				  "new_flows", new_flows(counted, counter)));
 	return json;
 }
 
@@ -172,8 +172,8 @@ json_t *api_json_pool(const struct model *model, const struct pool *pool)
 		"table_digest", api_digest_format(pool->table_digest, digest), "unsettled_slots",
 		(json_int_t)pool->unsettled_slots, "tracked_flows", (json_int_t)pool->tracked_flows,
 		"clients", (json_int_t)pool->clients, "services", pool_services(model, pool),
-		"backends_up", count_up(pool), "backend_count", (json_int_t)pool->backend_count,
-		"mode", pool_mode_name(pool->mode));
+		"backends_up", (json_int_t)api_backends_up(pool), "backend_count",
+		(json_int_t)pool->backend_count, "mode", pool_mode_name(pool->mode));
 }
 
 /* ---- verdicts ---- */

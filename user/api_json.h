@@ -39,6 +39,7 @@ json_t *api_json_error(const struct fault *fault, const char *details);
 
 /* True if a packet may go there now: what "backends up" counts. */
 bool api_backend_up(const struct pool *pool, const struct backend *backend);
+size_t api_backends_up(const struct pool *pool);
 /* True if the count of new flows of a pool's backends, or of a service, says something. */
 bool api_new_flows_counted(const struct model *model, const struct pool *pool);
 bool api_service_new_flows_counted(const struct model *model, const struct service *service);

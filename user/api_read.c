@@ -11,6 +11,7 @@
 #include "api_call.h"
 #include "api_json.h"
 #include "api_lookup.h"
+#include "api_service.h"
 #include "find.h"
 #include "interfaces.h"
 #include "model_json.h"
@@ -155,15 +156,43 @@ int api_get_status(struct call *call)
 
 /* ---- services ---- */
 
+/* 0, or -1 with the fault. */
+static int read_format(struct call *call, bool *columns)
+{
+	const char *format = call_parameter(call, "format");
+
+	*columns = format && !strcmp(format, "tsv");
+	if (!format || *columns || !strcmp(format, "json"))
+		return 0;
+	return fault_set(&call->fault, FAULT_USAGE,
+			 "%s: parameter format: \"%s\" is neither json nor tsv",
+			 call->request->path, format);
+}
+
+static int answer_columns(struct call *call, struct json_text *text)
+{
+	return call_answer_text(call, text, "text/tab-separated-values");
+}
+
 int api_get_services(struct call *call)
 {
 	const struct model *model = call_model(call);
+	struct json_text text = {.style = JSON_TEXT_COLUMNS};
 	struct stats_totals totals;
-	int error = stats_collect(dataplane_of(call), model, &totals);
+	bool columns;
 	json_t *list;
+	int error;
 
+	if (read_format(call, &columns) != 0)
+		return -1;
+	error = stats_collect(dataplane_of(call), model, &totals);
 	if (error)
 		return counters_fault(call, error);
+	if (columns) {
+		api_services_put(&text, model, totals.services);
+		stats_totals_destroy(&totals);
+		return answer_columns(call, &text);
+	}
 	list = json_array();
 	for (size_t i = 0; i < model->service_count; i++)
 		json_array_append_new(
@@ -298,19 +327,6 @@ int api_get_pool(struct call *call)
 	return call_answer(call, json);
 }
 
-/* 0, or -1 with the fault. */
-static int read_format(struct call *call, bool *columns)
-{
-	const char *format = call_parameter(call, "format");
-
-	*columns = format && !strcmp(format, "tsv");
-	if (!format || *columns || !strcmp(format, "json"))
-		return 0;
-	return fault_set(&call->fault, FAULT_USAGE,
-			 "%s: parameter format: \"%s\" is neither json nor tsv",
-			 call->request->path, format);
-}
-
 int api_get_backends(struct call *call)
 {
 	const char *name = call_parameter(call, "pool");
@@ -340,12 +356,12 @@ int api_get_backends(struct call *call)
 		free(text.bytes);
 		return -1;
 	}
-	if (!columns) {
-		json_text_end(&text, ']');
-		json_text_end(&text, '}');
-		json_text_newline(&text);
-	}
-	return call_answer_text(call, &text, columns ? "text/tab-separated-values" : NULL);
+	if (columns)
+		return answer_columns(call, &text);
+	json_text_end(&text, ']');
+	json_text_end(&text, '}');
+	json_text_newline(&text);
+	return call_answer_text(call, &text, NULL);
 }
 
 int api_get_backend(struct call *call)

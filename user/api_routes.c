@@ -177,7 +177,7 @@ static const struct route {
 	const char *parameters[PARAMETERS_MAX + 1];
 } routes[] = {
 	{.path = "/v1/status", .get = api_get_status},
-	{.path = "/v1/services", .get = api_get_services},
+	{.path = "/v1/services", .get = api_get_services, .parameters = {"format"}},
 	{.path = "/v1/services/{}",
 	 .get = api_get_service,
 	 .of = CALL_OF_SERVICE,

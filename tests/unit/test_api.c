@@ -554,6 +554,13 @@ static void test_columns(void **state)
 			    "\"complete\": true}\n"
 			    "web\tweb3\t\t0\t7\t\n");
 	free(answer);
+	answer = request(*state, "GET", "/v1/services?format=tsv", NULL, NULL);
+	assert_string_equal(
+		strstr(answer, "\r\n\r\n") + 4,
+		"name\tlisten\tpool\tbackends_up\tbackends\tpackets\tbytes\tnew_flows\n"
+		"dns\tudp://[2001:db8::10]:53\tdns\t0\t1\t38\t3800\t\n"
+		"http\ttcp://192.0.2.10:*, tcp://192.0.2.10:80\tweb\t2\t3\t22\t2200\t22\n");
+	free(answer);
 	/* Only what was asked for. */
 	answer = request(*state, "GET", "/v1/backends?fields=slots&pool=dns", NULL, NULL);
 	assert_string_equal(strstr(answer, "\r\n\r\n") + 4,
