@@ -5,17 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "../user/clock.h"
 #include "lbctl.h"
 
 enum { POLL_MS = 500, POLLS_A_LINE = 20 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- waiting ---- */
 
@@ -110,7 +103,7 @@ static int wait_end(struct wait *wait, struct fault *fault)
 		over = judge(wait, backend, fault);
 		if (over > 0)
 			tell_end(wait, backend);
-		else if (over == 0 && wait->until_ms && now_ms() >= wait->until_ms)
+		else if (over == 0 && wait->until_ms && clock_ms(CLOCK_MONOTONIC) >= wait->until_ms)
 			over = tell_timeout(wait, backend, fault);
 		else if (over == 0)
 			tell_progress(wait, backend);
@@ -144,7 +137,7 @@ int ctl_backend_drain(struct ctl *ctl, struct fault *fault)
 		return fault_set(fault, FAULT_USAGE, "backend drain: an option is no UTF-8 text");
 	ctl_target_path(&wait.target, &request);
 	request.body = body;
-	wait.until_ms = timeout_ms ? now_ms() + timeout_ms : 0;
+	wait.until_ms = timeout_ms ? clock_ms(CLOCK_MONOTONIC) + timeout_ms : 0;
 	error = waits ? ctl_change_first(ctl, &request, fault) : ctl_change(ctl, &request, fault);
 	json_decref(body);
 	return error || !waits ? error : wait_end(&wait, fault);

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../user/clock.h"
 #include "../user/build_info.h"
 #include "../user/capability.h"
 #include "../user/log.h"
@@ -357,8 +357,5 @@ uint64_t loader_netns(void)
 
 uint64_t loader_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return clock_ns(CLOCK_REALTIME);
 }

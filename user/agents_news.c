@@ -8,21 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent_words.h"
 #include "agents_private.h"
+#include "clock.h"
 #include "health_round.h"
 
 enum { TIMER_ACCURACY_US = 1000 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Down if either says so. Where only the agent is asked, it is up until that says otherwise. */
 static enum health_state verdict_of(const struct agent *agent)
@@ -202,7 +194,7 @@ static void judged(struct agent *agent, const struct check_result *result)
 static void add_history(const struct agent *agent, struct check_result *result)
 {
 	const struct health *health = &agent->health;
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	if (health->held_until_ms > now)
 		result->held_for_ms = health->held_until_ms - now;
@@ -218,7 +210,7 @@ void agent_on_result(void *context, bool good, const char *reason, uint32_t dura
 	struct health *health = &agent->health;
 
 	agent->heard_check = true;
-	agent->heard_ms = now_ms();
+	agent->heard_ms = clock_ms(CLOCK_MONOTONIC);
 	health_judge(health, check, good, agent->heard_ms);
 	prober_set_interval(agent->prober, health_interval_ms(health, check));
 	add_history(agent, &result);
@@ -247,7 +239,7 @@ void agent_on_agent_result(void *context, bool good, const char *reason, uint32_
 	if (verdict_of(agent) == agent->told)
 		return;
 	if (!agent->prober)
-		agent->heard_ms = now_ms();
+		agent->heard_ms = clock_ms(CLOCK_MONOTONIC);
 	result.good = verdict_of(agent) == HEALTH_UP;
 	snprintf(agent->agent_reason, sizeof(agent->agent_reason), "the agent: %s", line);
 	result.reason = agent->agent_reason;

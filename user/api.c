@@ -11,13 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api_routes.h"
 #include "api_socket.h"
 #include "api_stream.h"
 #include "api_trace.h"
+#include "clock.h"
 #include "httpd.h"
 #include "log.h"
 
@@ -287,14 +287,6 @@ static enum MHD_Result collect(struct exchange *exchange, const char *data, size
 	exchange->size += *size;
 	*size = 0;
 	return MHD_YES;
-}
-
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* The processor's time so far. */

@@ -8,8 +8,8 @@
 #ifndef LIMPET_CONTROLLER_PRIVATE_H
 #define LIMPET_CONTROLLER_PRIVATE_H
 
-#include <time.h>
 
+#include "clock.h"
 #include "controller.h"
 #include "interfaces.h"
 #include "events.h"
@@ -56,19 +56,6 @@ struct controller {
 	sd_event_source *drain_source; /* at the nearest deadline of a drain */
 	sd_event_source *slow_source;  /* the next step of a slow start */
 };
-
-static inline uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static inline uint64_t clock_ms(clockid_t clock)
-{
-	return clock_ns(clock) / 1000000;
-}
 
 /* ---- controller.c ---- */
 

@@ -18,10 +18,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "capability.h"
+#include "clock.h"
 #include "dataplane_log.h"
 #include "dataplane_private.h"
 #include "guard.h"
@@ -372,7 +372,6 @@ static int settings_fill(struct lb_settings *out, const struct lb_settings *want
 			 const char *pin_dir, struct fault *fault)
 {
 	static const uint8_t none[LB_SEED_SIZE];
-	struct timespec now;
 
 	*out = (struct lb_settings){
 		.layout = LB_LAYOUT, .limits = wanted->limits, .flags = wanted->flags};
@@ -380,8 +379,7 @@ static int settings_fill(struct lb_settings *out, const struct lb_settings *want
 	if (!memcmp(out->hash_seed, none, sizeof(none)) &&
 	    getrandom(out->hash_seed, sizeof(out->hash_seed), 0) != sizeof(out->hash_seed))
 		return fault_errno(fault, errno, pin_dir, "making a hash seed");
-	clock_gettime(CLOCK_REALTIME, &now);
-	out->made_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	out->made_ns = clock_ns(CLOCK_REALTIME);
 	snprintf(out->pin_dir, sizeof(out->pin_dir), "%s", pin_dir);
 	snprintf(out->version, sizeof(out->version), "%s", LIMPET_VERSION);
 	return 0;

@@ -7,8 +7,8 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "dataplane_log.h"
 #include "dataplane_private.h"
 #include "siphash.h"
@@ -16,11 +16,8 @@
 
 uint32_t dataplane_tick(void)
 {
-	struct timespec now;
-
 	/* What the programs read; the other clock may be a tick ahead of it. */
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> 30);
+	return (uint32_t)(clock_ns(CLOCK_MONOTONIC_COARSE) >> 30);
 }
 
 int dataplane_maps_share(struct dataplane *dp, struct bpf_object *object)

@@ -14,11 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api_json.h"
 #include "attach.h"
+#include "clock.h"
 #include "interfaces.h"
 #include "httpd.h"
 #include "log.h"
@@ -51,14 +51,6 @@ struct metrics_server {
 	struct rendering status;
 	struct log_limit failures;
 };
-
-static uint64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- gathering ---- */
 
@@ -176,7 +168,7 @@ static enum MHD_Result send_failure(struct metrics_server *server,
 	char text[sizeof(((struct fault *)0)->message) + 2];
 
 	snprintf(text, sizeof(text), "%s", what);
-	if (log_allowed(&server->failures, monotonic_ms(), &suppressed))
+	if (log_allowed(&server->failures, clock_ms(CLOCK_MONOTONIC), &suppressed))
 		log_warn("%s", text);
 	strcat(text, "\n");
 	return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, text);

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
+#include "clock.h"
 #include "neighbour_private.h"
 
 enum {
@@ -33,10 +33,7 @@ enum {
 
 uint64_t neighbour_now_us(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	return clock_us(CLOCK_MONOTONIC);
 }
 
 /* ---- telling watches ---- */

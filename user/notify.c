@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
+#include "clock.h"
 #include "controller.h"
 
 enum { STATUS_INTERVAL_US = 1000 * 1000, STATUS_SIZE = 160 };
@@ -98,13 +98,9 @@ void notify_free(struct notify *notify)
 
 void notify_reload_begin(struct notify *notify)
 {
-	struct timespec now;
-
 	(void)notify;
 	/* By which the manager tells this reload from one before. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		   (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_us(CLOCK_MONOTONIC));
 }
 
 void notify_reload_end(struct notify *notify)

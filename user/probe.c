@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "probe_type.h"
 #include "siphash.h"
 
@@ -44,14 +44,6 @@ static const struct probe_type *const types[] = {
 	[CHECK_HTTP] = &probe_type_http, [CHECK_HTTPS] = &probe_type_http,
 	[CHECK_ICMP] = &probe_type_icmp, [CHECK_EXEC] = &probe_type_exec,
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void timer_arm(struct prober *prober, uint64_t at_us)
 {
@@ -160,7 +152,7 @@ void probe_step(struct probe_attempt *attempt, const char *format, ...)
 
 	if (!steps || steps->count == PROBE_STEP_MAX)
 		return;
-	steps->items[steps->count].at_us = now_us() - prober->started_us;
+	steps->items[steps->count].at_us = clock_us(CLOCK_MONOTONIC) - prober->started_us;
 	va_start(args, format);
 	vsnprintf(steps->items[steps->count].text, PROBE_STEP_SIZE, format, args);
 	va_end(args);
@@ -170,7 +162,7 @@ void probe_step(struct probe_attempt *attempt, const char *format, ...)
 void probe_done(struct probe_attempt *attempt, bool good, const char *reason)
 {
 	struct prober *prober = prober_of(attempt);
-	uint64_t now = now_us();
+	uint64_t now = clock_us(CLOCK_MONOTONIC);
 	char text[REASON_SIZE];
 
 	if (good && !prober->type->verbatim)
@@ -201,7 +193,7 @@ static void give_up(struct prober *prober)
 		snprintf(text, sizeof(text), "no answer within %u ms", timeout_ms);
 	else
 		snprintf(text, sizeof(text), "no answer within %g s", timeout_ms / 1000.0);
-	finish(prober, false, text, now_us());
+	finish(prober, false, text, clock_us(CLOCK_MONOTONIC));
 }
 
 static int on_timer(sd_event_source *source, uint64_t due, void *context)
@@ -214,7 +206,7 @@ static int on_timer(sd_event_source *source, uint64_t due, void *context)
 		give_up(prober);
 		return 0;
 	}
-	prober->started_us = now_us();
+	prober->started_us = clock_us(CLOCK_MONOTONIC);
 	if (prober->attempt.target.tunnel && !prober->attempt.target.tunnel->mark &&
 	    !prober->steps) {
 		timer_arm(prober, next_start(prober, prober->started_us));
@@ -336,13 +328,13 @@ void prober_set_interval(struct prober *prober, uint32_t interval_ms)
 		return;
 	prober->interval_ms = interval_ms;
 	if (!prober->running && prober->started_us)
-		timer_arm(prober, next_start(prober, now_us()));
+		timer_arm(prober, next_start(prober, clock_us(CLOCK_MONOTONIC)));
 }
 
 void prober_hasten(struct prober *prober)
 {
 	if (!prober->running)
-		timer_arm(prober, now_us());
+		timer_arm(prober, clock_us(CLOCK_MONOTONIC));
 }
 
 struct probers *probers_create(sd_event *event)

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "publish_private.h"
 #include "slots.h"
 
@@ -186,12 +186,8 @@ static void adopt_hop(const struct lb_backend *entry, struct backend *backend)
 /* As the last controller left it, its flapping included. */
 static void adopt_health(const struct lb_backend_identity *identity, struct backend *backend)
 {
-	struct timespec realtime, monotonic;
-	uint64_t now_ms;
+	uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
 
-	clock_gettime(CLOCK_REALTIME, &realtime);
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	now_ms = (uint64_t)monotonic.tv_sec * 1000 + (uint64_t)monotonic.tv_nsec / 1000000;
 	backend->health = identity->health;
 	backend->since_ms = identity->since_ms;
 	backend->short_lives = identity->short_lives;
@@ -200,7 +196,7 @@ static void adopt_health(const struct lb_backend_identity *identity, struct back
 						   .short_lives = identity->short_lives};
 	if (identity->held_until_ms > now_ms)
 		backend->held_until_ms =
-			(uint64_t)realtime.tv_sec * 1000 + (identity->held_until_ms - now_ms);
+			clock_ms(CLOCK_REALTIME) + (identity->held_until_ms - now_ms);
 }
 
 static void adopt_backend(const struct publish *publish, const struct pool *pool,

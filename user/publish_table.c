@@ -6,22 +6,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "maglev.h"
 #include "publish_private.h"
 #include "siphash.h"
 #include "slots.h"
 
 enum { CLOSING_IDLE_MS = 60 * 1000 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static uint32_t ticks(uint64_t ms)
 {
@@ -243,10 +235,10 @@ static int table_publish(struct publish *publish, uint32_t index)
 	const uint32_t *old =
 		same_size ? dataplane_slots(publish->dp) + LB_TABLE_BASE(entry->table) : NULL;
 	uint32_t *words = malloc(size * sizeof(*words));
-	uint64_t digest, began_ns = now_ns();
+	uint64_t digest, began_ns = clock_ns(CLOCK_MONOTONIC);
 	int rc = words ? table_owners(publish, pool, words, &digest) : -ENOMEM;
 
-	publish->build_ns = now_ns() - began_ns;
+	publish->build_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
 	if (rc == 0)
 		rc = times_room(publish, entry, size);
 	if (rc == 0) {

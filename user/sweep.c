@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 struct sweeper {
@@ -26,20 +26,12 @@ struct sweeper {
 	struct sweep_result result;
 };
 
-static uint64_t thread_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Births first, then flows: a flow that is copied meanwhile is met in one of them. */
 static void *sweep_thread(void *context)
 {
 	struct sweeper *sweeper = context;
 	struct sweep_result *result = &sweeper->result;
-	const uint64_t one = 1, begin = thread_ns();
+	const uint64_t one = 1, begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	for (uint32_t table = 0; table < LB_SWEEP_TABLE_COUNT && !result->error; table++) {
 		struct lb_sweep sweep = {.table = table, .now = result->began};
@@ -49,7 +41,7 @@ static void *sweep_thread(void *context)
 		result->doomed += sweep.doomed;
 		result->deleted += sweep.deleted;
 	}
-	result->cpu_ns = thread_ns() - begin;
+	result->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 	if (write(sweeper->over_fd, &one, sizeof(one)) != sizeof(one))
 		abort(); /* cannot be: the counter has room for one */
 	return NULL;

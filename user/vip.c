@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "dataplane.h"
 #include "vip_announce.h"
 #include "vip_netlink.h"
@@ -62,11 +62,9 @@ static void complain(struct vips *vips, const struct addr *addr, uint32_t ifinde
 		     const char *attempt, int error)
 {
 	char text[ADDR_TEXT_SIZE], name[IF_NAMESIZE];
-	struct timespec now;
 	uint32_t suppressed;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (log_allowed(&vips->complaints, (uint64_t)now.tv_sec * 1000, &suppressed))
+	if (log_allowed(&vips->complaints, clock_ms(CLOCK_MONOTONIC), &suppressed))
 		log_err("VIP %s: %s %s: %s", addr_format(addr, text), attempt,
 			interface_name(ifindex, name), strerror(error));
 }
