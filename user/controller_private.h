@@ -8,7 +8,6 @@
 #ifndef LIMPET_CONTROLLER_PRIVATE_H
 #define LIMPET_CONTROLLER_PRIVATE_H
 
-
 #include "clock.h"
 #include "controller.h"
 #include "interfaces.h"

@@ -46,7 +46,12 @@ configuration()
 		  backends:
 		  - {name: web3, address: $(backend_v4 5)}
 		  - {name: web1, address: $(backend_v4 1)}
+		- name: fresh
+		  check: {interval: 8s, fast_interval: 8s, rise: 5, fall: 1}
+		  backends:
+		  - {name: web1, address: $(backend_v4 1)}
 		services:
+		- {name: fresh, listen: "tcp://$vip4:85", pool: fresh}
 		- {name: http, listen: "tcp://$vip4:80", pool: web}
 		- {name: spare, listen: "tcp://$vip4:81", pool: spare}
 		- {name: slow, listen: "tcp://$vip4:82", pool: slow}
@@ -67,6 +72,8 @@ setup_file()
 	# Other addresses of theirs, so that what fails in other tests is no flapping here.
 	address web3 eth0 "$(backend_v4 5)/24"
 	address web4 eth0 "$(backend_v4 6)/24"
+	address web2 eth0 "$(backend_v4 7)/24"
+	address web3 eth0 "$(backend_v4 8)/24"
 	on balancer nft -f - <<-EOT
 		table ip lab {
 			set sick { type ipv4_addr; }
@@ -221,6 +228,21 @@ all_went_on()
 	wait_until 10 takes spare/web2
 	lbctl backend ready spare/web1
 	wait_until 10 takes spare/web1
+}
+
+@test "a new backend takes nothing before its first good check, and needs no second" {
+	local began=$SECONDS
+	sick 7
+	lbctl backend add fresh/sick "$(backend_v4 7)"
+	lbctl backend add fresh/well "$(backend_v4 8)"
+	wait_until 20 takes fresh/well
+	# The second one would come after eight seconds, the fifth after half a minute.
+	expect "$((SECONDS - began))" -lt 7 "seconds"
+	wait_until 20 backend_is fresh/sick health down
+	expect "$(backend_field fresh/sick slots)" = 0 slots
+	expect "$(lbctl events | grep "fresh/sick" | grep -c -e "-> up")" = 0 "times that it was up"
+	lbctl backend del fresh/sick
+	lbctl backend del fresh/well
 }
 
 @test "slow start: the weight comes in steps" {
