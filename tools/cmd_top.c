@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../user/clock.h"
 #include "lbctl_top.h"
 
 enum { INTERVAL_MS = 1000, INTERVAL_LEAST_MS = 100, INTERVAL_MOST_MS = 3600 * 1000 };
@@ -26,14 +27,6 @@ struct top {
 	char alarm[sizeof(((struct fault *)0)->message) + 32];
 	bool ends;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- what is asked for ---- */
 
@@ -337,10 +330,10 @@ static void catch_signals(void)
 
 static void watch(struct top *top, struct top_screen *screen)
 {
-	uint64_t due_ms = now_ms() + top->interval_ms;
+	uint64_t due_ms = clock_ms(CLOCK_MONOTONIC) + top->interval_ms;
 
 	while (!top->ends && !ended_by) {
-		uint64_t time_ms = now_ms();
+		uint64_t time_ms = clock_ms(CLOCK_MONOTONIC);
 		int key;
 
 		top->state.interval_s = (double)top->interval_ms / 1000;
@@ -348,13 +341,14 @@ static void watch(struct top *top, struct top_screen *screen)
 		key = top_screen_key(screen, due_ms > time_ms ? (int)(due_ms - time_ms) : 0);
 		if (key != TOP_KEY_NONE)
 			take_key(top, screen, key);
-		if (due_ms > now_ms() + top->interval_ms)
-			due_ms = now_ms() + top->interval_ms; /* it was made shorter */
-		if (now_ms() < due_ms || ended_by || top->ends)
+		if (due_ms > clock_ms(CLOCK_MONOTONIC) + top->interval_ms)
+			due_ms = clock_ms(CLOCK_MONOTONIC) +
+				 top->interval_ms; /* it was made shorter */
+		if (clock_ms(CLOCK_MONOTONIC) < due_ms || ended_by || top->ends)
 			continue;
 		if (!top->state.paused)
 			look_again(top);
-		due_ms = now_ms() + top->interval_ms;
+		due_ms = clock_ms(CLOCK_MONOTONIC) + top->interval_ms;
 	}
 }
 

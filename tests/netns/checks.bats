@@ -60,7 +60,7 @@ configuration()
 		  check: {type: none, agent: 9000}
 		  backends: [{name: web1, address: $(backend_v4 1)}]
 		- name: hurried
-		  check: {type: tcp, port: 8080, interval: 3s, fast_interval: 100ms, rise: 3, fall: 4,
+		  check: {type: tcp, port: 8080, interval: 6s, fast_interval: 100ms, rise: 3, fall: 4,
 		          hold_down: 0s}
 		  backends: [{name: web1, address: $(backend_v4 1)}]
 		- name: exec
@@ -235,9 +235,9 @@ becomes()
 	local began=$SECONDS
 	becomes http/web1 down "connection refused"
 	becomes https/web1 down "connection refused"
-	# While undecided it is asked more often: not four times three seconds.
+	# While undecided it is asked more often: not three times six seconds later.
 	becomes hurried/web1 down "connection refused"
-	expect "$((SECONDS - began))" -le 7 "seconds until four checks had failed"
+	expect "$((SECONDS - began))" -le 14 "seconds until four checks had failed"
 	spawn silent web1 socat TCP-LISTEN:8080,fork,reuseaddr EXEC:"sleep 600"
 	becomes http/web1 down "no answer within 200 ms"
 	stop silent
@@ -246,7 +246,7 @@ becomes()
 	becomes http/web1 up "status 200 in"
 	becomes https/web1 up "status 200 in"
 	becomes hurried/web1 up "connected in"
-	expect "$((SECONDS - began))" -le 5 "seconds until three checks were good"
+	expect "$((SECONDS - began))" -le 10 "seconds until three checks were good"
 }
 
 @test "udp: what is sent and what is expected, byte for byte" {

@@ -8,6 +8,8 @@
 
 #include <sys/resource.h>
 
+#include "../../user/clock.h"
+
 enum { TURNS = 20000, TURN_US = 1000 };
 
 static void turn(struct place *place)
@@ -274,11 +276,16 @@ static unsigned count_answered(struct place *place, const char *path)
 static void test_read_only_rate(void **state)
 {
 	struct place *place = *state;
+	uint64_t began_ms;
+	unsigned answered;
 	char *answer;
 
 	assert_in_range(count_answered(place, "/v1/pools"), 20, ASKED - 1);
-	/* What takes long, as to build a table, counts as several. */
-	assert_in_range(count_answered(place, "/v1/what-if?change=kill&backend=web/web1"), 1, 15);
+	/* What takes long, as to build a table, counts as several. On a busy machine it takes
+	 * longer than its own time, and one more is allowed every 50 ms. */
+	began_ms = clock_ms(CLOCK_MONOTONIC);
+	answered = count_answered(place, "/v1/what-if?change=kill&backend=web/web1");
+	assert_in_range(answered, 1, 15 + (clock_ms(CLOCK_MONOTONIC) - began_ms) / 50);
 	/* No body is taken in, either. */
 	answer = request(place, "GET", "/v1/pools", "{\"a\": 1}", NULL);
 	assert_null(strstr(answer, "HTTP/1.1 200"));
