@@ -203,8 +203,10 @@ all_went_on()
 	lbd_stop
 	sick 3
 	lbd_start
-	health_of web up 4
 	wait_until 20 backend_is web/web3 health down
+	# It was taken for up, as it had been, until its checks had failed; and nobody else was down.
+	expect "$(lbctl events -o json | jq -r 'select(.event == "health" and .pool == "web") |
+		"\(.backend) \(.from) \(.to)"')" = "web3 up down" "what became of the pool's health"
 	all_went_on web3
 	sick
 	wait_until 60 health_of web up 4
