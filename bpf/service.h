@@ -11,22 +11,28 @@
 
 enum { PORT_BLOCK_BITS_MAX = 16 };
 
+/* Port, protocol and width as they stand in a key, in one word: the kernel hashes words, and would
+ * wait for the stores of their parts. */
+static __always_inline __u32 service_listener(const struct packet *packet, __be16 port, __u32 bits)
+{
+	__u32 block = bpf_ntohs(port) & 0xffffU << bits;
+
+	return bpf_htonl(block << 16 | (__u32)packet->proto << 8 | bits);
+}
+
 /* The service that listens on the block of 2^bits ports around the packet's destination port. */
 static __always_inline struct lb_service *service_in_block(const struct packet *packet, __u32 bits)
 {
-	__be16 block = bpf_htons(0xffffU << bits & 0xffff);
-
 	if (packet->family == 4) {
-		struct lb_service_key_v4 key = {.vip = packet->flow.v4.destination,
-						.port = packet->flow.v4.destination_port & block,
-						.proto = packet->proto,
-						.block_bits = bits};
+		struct lb_service_key_v4 key = {.vip = packet->flow.v4.destination};
+
+		*(__u32 *)&key.port =
+			service_listener(packet, packet->flow.v4.destination_port, bits);
 		return bpf_map_lookup_elem(&services_v4, &key);
 	}
-	struct lb_service_key_v6 key = {.vip = packet->flow.v6.destination,
-					.port = packet->flow.v6.destination_port & block,
-					.proto = packet->proto,
-					.block_bits = bits};
+	struct lb_service_key_v6 key = {.vip = packet->flow.v6.destination};
+
+	*(__u32 *)&key.port = service_listener(packet, packet->flow.v6.destination_port, bits);
 	return bpf_map_lookup_elem(&services_v6, &key);
 }
 
