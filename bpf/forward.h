@@ -19,6 +19,13 @@ static __always_inline void *forward_l3(void *data, const struct packet *packet)
 	return data + (packet->l3_offset & 0x1f);
 }
 
+/* In words: the compiler, which does not know how frames are aligned, would copy bytes. */
+static __always_inline void forward_mac(__u8 *to, const __u8 *from)
+{
+	*(__u32 *)to = *(const __u32 *)from;
+	*(__u16 *)(to + 4) = *(const __u16 *)(from + 4);
+}
+
 /* False if the frame is too short, which the verifier wants to hear. */
 static __always_inline bool forward_macs(void *data, void *end, const struct lb_backend *backend)
 {
@@ -26,8 +33,8 @@ static __always_inline bool forward_macs(void *data, void *end, const struct lb_
 
 	if (data + sizeof(*ethernet) > end)
 		return false;
-	__builtin_memcpy(ethernet->h_dest, backend->destination_mac, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, backend->source_mac, ETH_ALEN);
+	forward_mac(ethernet->h_dest, backend->destination_mac);
+	forward_mac(ethernet->h_source, backend->source_mac);
 	return true;
 }
 
