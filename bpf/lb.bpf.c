@@ -35,7 +35,7 @@ const volatile bool finish_checksums; /* LB_SETTING_FINISH */
 
 struct way {
 	struct packet packet;
-	struct lb_service *service;
+	struct lb_service service; /* index 0: none is known */
 	struct lb_backend *backend;
 	struct choice choice;
 	__u32 came_length; /* of the frame, before it became another one; 0: it did not */
@@ -68,14 +68,14 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 	if (verdict == LB_PASS_NO_SERVICE && nat_in_use())
 		return walk_back(ctx, way);
 	if (verdict == LB_CONTINUE)
-		verdict = admit(&way->packet, way->service);
+		verdict = admit(&way->packet, &way->service);
 	if (verdict == LB_CONTINUE)
-		verdict = pick(&way->packet, way->service->pool, &way->choice, &way->backend);
+		verdict = pick(&way->packet, way->service.pool, &way->choice, &way->backend);
 	if (verdict == LB_CONTINUE && finish_checksums && finish(ctx, &way->packet))
 		return LB_DROP_INTERNAL;
 	if (verdict != LB_CONTINUE)
 		return verdict;
-	verdict = forward(ctx, &way->packet, way->backend, &way->choice, way->service);
+	verdict = forward(ctx, &way->packet, way->backend, &way->choice, &way->service);
 	if (verdict != LB_DROP_TOO_BIG && verdict != LB_DROP_TTL)
 		return verdict;
 	way->came_length = bpf_xdp_get_buff_len(ctx);
@@ -86,7 +86,7 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 /* Offset 0 of a service's counters is for packets that got no backend. */
 static __always_inline void count_service(const struct way *way, bool forwarded)
 {
-	__u32 index = way->service->counter_base + (forwarded ? way->backend->counter : 0);
+	__u32 index = way->service.counter_base + (forwarded ? way->backend->counter : 0);
 	struct lb_counter *counter = bpf_map_lookup_elem(&counters, &index);
 
 	if (!counter)
@@ -110,8 +110,8 @@ static __always_inline void say(struct lb_explanation *said, const struct way *w
 				enum lb_verdict verdict)
 {
 	said->verdict = verdict;
-	said->service = way->service ? way->service->index : 0;
-	said->pool = way->service ? way->service->pool : 0;
+	said->service = way->service.index;
+	said->pool = way->service.pool;
 	said->slot = way->choice.slot;
 	said->slot_word = way->choice.word;
 	said->backend = way->choice.index;
@@ -163,7 +163,7 @@ int limpet(struct xdp_md *ctx)
 		count_service(&way, true);
 	} else {
 		count_verdict(ctx, &way, verdict);
-		if (way.service)
+		if (way.service.index)
 			count_service(&way, false);
 	}
 

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #include <stddef.h>
 
-#define LB_LAYOUT 2
+#define LB_LAYOUT 3
 
 #define LB_PROGRAM_NAME "limpet" /* of the XDP program: how instances recognise each other */
 
@@ -253,7 +253,9 @@ struct lb_control {
 	 * sends from the host's own address. */
 	__u16 host_ports_first;
 	__u16 host_ports_count;
-	__u32 unused;
+	/* Counts up after each change of a listener, and when a controller begins: see
+	 * bpf/service_memo.h. */
+	__u32 listener_changes;
 };
 
 /* What a fragment without ports goes by, where all services of a VIP and protocol share a pool that

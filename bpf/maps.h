@@ -28,7 +28,7 @@ struct {
 	__type(value, struct lb_attachment);
 } attachments SEC(".maps");
 
-/* lbd writes; the program reads for a packet that no exact listener takes. */
+/* lbd writes; the program reads for each TCP or UDP packet. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -37,7 +37,8 @@ struct {
 	__type(value, struct lb_control);
 } control SEC(".maps");
 
-/* lbd writes; the program reads for each TCP or UDP packet. Full: lbd refuses the service. */
+/* lbd writes; the program reads for packets of which bpf/service_memo.h does not know who they are
+ * for. Full: lbd refuses the service. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -38,6 +38,12 @@ void dataplane_array_unmap(void *memory, size_t value_size, size_t count)
 		munmap(memory, mapped_size(value_size, count));
 }
 
+/* After the change itself: what the program looks up once it has seen this number is new. */
+static void listeners_changed(struct dataplane *dp)
+{
+	__atomic_fetch_add(&dp->control->listener_changes, 1, __ATOMIC_SEQ_CST);
+}
+
 int dataplane_arrays_map(struct dataplane *dp)
 {
 	const struct lb_limits *l = &dp->settings.limits;
@@ -56,8 +62,11 @@ int dataplane_arrays_map(struct dataplane *dp)
 						sizeof(*dp->nat_pressures), l->backends + 1);
 	dp->probes = dataplane_array_map(dp->fds[MAP_probes], sizeof(*dp->probes), l->backends + 1);
 	if (dp->backends && dp->pools && dp->slots && dp->control && dp->slot_times && dp->usage &&
-	    dp->probes && dp->new_flow_limits && dp->nat_pressures)
+	    dp->probes && dp->new_flow_limits && dp->nat_pressures) {
+		/* Whoever wrote a listener last may have been killed before it said so. */
+		listeners_changed(dp);
 		return 0;
+	}
 	dataplane_arrays_unmap(dp);
 	return -ENOMEM;
 }
@@ -240,8 +249,10 @@ int dataplane_listener_put(struct dataplane *dp, const struct addr *vip, uint8_t
 {
 	union service_key key;
 	int fd = service_key_fill(dp, vip, proto, block, &key);
+	int err = element_put(fd, &key, service);
 
-	return element_put(fd, &key, service);
+	listeners_changed(dp);
+	return err;
 }
 
 int dataplane_listener_del(struct dataplane *dp, const struct addr *vip, uint8_t proto,
@@ -249,8 +260,10 @@ int dataplane_listener_del(struct dataplane *dp, const struct addr *vip, uint8_t
 {
 	union service_key key;
 	int fd = service_key_fill(dp, vip, proto, block, &key);
+	int err = element_del(fd, &key);
 
-	return element_del(fd, &key);
+	listeners_changed(dp);
+	return err;
 }
 
 struct listeners_walk {

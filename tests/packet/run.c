@@ -25,6 +25,7 @@
 #include "case.h"
 #include "openers.h"
 #include "program.h"
+#include "run_listeners.h"
 #include "run_nat.h"
 #include "run_sweep.h"
 #include "run_trace.h"
@@ -162,7 +163,6 @@ static bool check_packet(const struct packet_case *row, const struct packet *in,
 	return false;
 }
 
-/* Runs the program; returns its action. */
 static uint32_t program_run(struct dataplane *dp, const struct packet_case *row,
 			    const struct packet *in, struct packet *out)
 {
@@ -411,7 +411,6 @@ static bool world_wanted(bool forget)
 	return wanted;
 }
 
-/* Returns how many failed. */
 static unsigned int list_run(const struct maps *maps, const struct case_list *list,
 			     unsigned int *number)
 {
@@ -434,7 +433,7 @@ static unsigned int list_run(const struct maps *maps, const struct case_list *li
 	return failed;
 }
 
-/* All cases of one world. Returns how many failed. */
+/* All cases of one world. Returns how many failed, as list_run does. */
 static unsigned int world_run(const char *pin_dir, bool forget, unsigned int *number)
 {
 	const struct lb_settings *settings = forget ? &world_settings_forgetful : &world_settings;
@@ -460,6 +459,8 @@ static unsigned int world_run(const char *pin_dir, bool forget, unsigned int *nu
 		failed += sweeps_run(&maps, number);
 	if (!forget && topic_wanted("trace") && !(failed && program))
 		failed += traces_run(dp, pin_dir, number);
+	if (!forget && topic_wanted("listeners") && !(failed && program))
+		failed += listeners_run(dp, pin_dir, number);
 	openers_close();
 	maps_close(&maps);
 	dataplane_close(dp);
