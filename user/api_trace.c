@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "dataplane.h"
 #include "log.h"
 #include "trace_line.h"
@@ -53,14 +53,6 @@ struct api_trace {
 	uint64_t unread;                      /* events for which the buffer had no room since */
 	unsigned turn;
 };
-
-static uint64_t clock_now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void wake(struct stream *stream)
 {
@@ -107,7 +99,7 @@ static void tell_missed(struct api_trace *trace)
 	missed.ring = now.lost - trace->before.lost;
 	if (!missed.rate && !missed.ring && !missed.reader)
 		return;
-	if (!add_line(trace->stream, trace_line_missed(&missed, clock_now_ns(CLOCK_REALTIME)), 0))
+	if (!add_line(trace->stream, trace_line_missed(&missed, clock_ns(CLOCK_REALTIME)), 0))
 		return; /* what there is no room to tell is told later */
 	trace->before = now;
 	trace->unread = 0;
@@ -226,7 +218,7 @@ static void forget(void *context)
 
 static int refuse_second(const struct api_trace *trace, struct fault *fault)
 {
-	uint64_t age_s = (clock_now_ns(CLOCK_MONOTONIC) - trace->began_ns) / 1000000000;
+	uint64_t age_s = (clock_ns(CLOCK_MONOTONIC) - trace->began_ns) / 1000000000;
 
 	fault_set(fault, FAULT_CONFLICT,
 		  "trace: beginning it: one goes on already, for %s, since %" PRIu64 " s",
@@ -244,8 +236,8 @@ static int begin(struct api_trace *trace, struct fault *fault)
 
 	if (dataplane_trace_start(dp, &what, fault) != 0)
 		return -1;
-	trace->began_ns = clock_now_ns(CLOCK_MONOTONIC);
-	trace->unix_ns = clock_now_ns(CLOCK_REALTIME) - trace->began_ns;
+	trace->began_ns = clock_ns(CLOCK_MONOTONIC);
+	trace->unix_ns = clock_ns(CLOCK_REALTIME) - trace->began_ns;
 	trace->told = trace->unread = trace->turn = 0;
 	if (dataplane_trace_missed(dp, &trace->before) != 0)
 		trace->before = (struct dataplane_trace_missed){0};
@@ -294,7 +286,7 @@ int api_trace_start(struct api_trace *trace, struct MHD_Connection *connection,
 		free(stream);
 		return -1;
 	}
-	add_line(stream, trace_line_begin(question->rate, clock_now_ns(CLOCK_REALTIME)), 0);
+	add_line(stream, trace_line_begin(question->rate, clock_ns(CLOCK_REALTIME)), 0);
 	if (reply_with(stream, result, fault) != 0) {
 		dataplane_trace_stop(controller_dataplane(trace->controller));
 		free(stream);

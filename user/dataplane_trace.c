@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "dataplane_private.h"
 
 /* What one call of the library brings, and where it is to end. */
@@ -89,10 +89,7 @@ unsigned dataplane_trace_read(struct dataplane *dp, unsigned most, dataplane_tra
 /* The clock of which the program reads the coarse form: close enough for seconds. */
 static uint64_t trace_end(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)(now.tv_sec + DATAPLANE_TRACE_S) * 1000000000 + (uint64_t)now.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)DATAPLANE_TRACE_S * 1000000000;
 }
 
 int dataplane_trace_start(struct dataplane *dp, const struct lb_trace *what, struct fault *fault)
