@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 from mutate import change_sources, read_mutations, tell
 
 SECONDS = 120  # for one program, on a machine that is busy
-PACKETS = 200000
+PACKETS = 500000
 MULTIARCH = subprocess.run(
     ["gcc", "-print-multiarch"], capture_output=True, text=True, check=True
 ).stdout.strip()
