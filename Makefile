@@ -160,7 +160,7 @@ $(BUILD)/asan/lbd: $(BUILD)/asan/user/main.o $(BUILD)/asan/user/build_info.o $(B
 # ---- the rules against a statement of stickiness: random histories, directed ones ----
 
 SIM     = $(addprefix $(BUILD)/tests/sim/,histories clauses)
-SIM_OBJ = $(addprefix $(BUILD)/asan/user/,slots.o maglev.o siphash.o)
+SIM_OBJ = $(addprefix $(BUILD)/asan/user/,slots.o maglev.o siphash.o pin_judge.o)
 
 $(BUILD)/asan/tests/sim/%.o: ALL_CFLAGS += -Itests/host
 
@@ -316,7 +316,7 @@ churn-programs: $(LAB_OBJ) $(CHURN) $(BUILD)/tests/sim_churn
 
 # In simulated time, on the rules over tables in memory (tests/host).
 $(BUILD)/obj/tests/sim/%.o: ALL_CFLAGS += -Itests/host
-SIM_CHURN_OBJ = $(patsubst %,$(BUILD)/obj/user/%.o,maglev siphash slots)
+SIM_CHURN_OBJ = $(patsubst %,$(BUILD)/obj/user/%.o,maglev siphash slots pin_judge)
 
 $(BUILD)/tests/sim_churn: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/sim/churn*.c)) $(SIM_CHURN_OBJ)
 	@mkdir -p $(dir $@)

@@ -309,6 +309,7 @@ enum lb_pool_flag {
 	LB_POOL_SOURCE = 1 << 0,       /* affinity by source address, not 5-tuple */
 	LB_POOL_TRACK_ALWAYS = 1 << 1, /* an entry for each flow, settled slot or not */
 	LB_POOL_UNSETTLED = 1 << 2,    /* some slot is changed: only sweeps read this */
+	LB_POOL_PINS = 1 << 3,         /* `pins_v4` or `pins_v6` have some of it */
 };
 
 struct lb_pool {
@@ -493,6 +494,25 @@ struct lb_client {
 #define LB_CLIENT_WORD(pair)                 ((__u32)(pair))
 #define LB_CLIENT_OWNER_INCARNATION(pair)    ((__u16)((pair) >> 32))
 #define LB_CLIENT_FALLBACK_INCARNATION(pair) ((__u16)((pair) >> 48))
+
+/*
+ * A client address that an operator sends to one backend for a while: see bpf/pin_table.h. Its key
+ * is that of a client (struct lb_client_key_v4), with the address whole. In ticks; lbd writes all
+ * but `off` and `kept`.
+ */
+struct lb_pin {
+	__u32 backend; /* 0: it has been deleted */
+	__u32 until;
+	__u32 since; /* it was made, or given another backend */
+	__u32 off;   /* a packet of the client last came while it was not in force; 0: never */
+	__u32 kept;  /* a sweep last read an entry that the client's usual pair does not tell; 0:
+			never */
+	__u32 flags; /* enum lb_pin_flag */
+};
+
+enum lb_pin_flag { LB_PIN_TOLD = 1 << 0 /* that it is over */ };
+
+enum { LB_PINS_MAX = 1024 /* of each family */ };
 
 /* ---- forward: backend ---- */
 
@@ -836,6 +856,7 @@ LB_ASSERT_SIZE(struct lb_client_key_v6, 20);
 LB_ASSERT_SIZE(struct lb_client, 32);
 LB_ASSERT_OFFSET(struct lb_client, times, 8);
 LB_ASSERT_OFFSET(struct lb_client, seen, 24);
+LB_ASSERT_SIZE(struct lb_pin, 24);
 LB_ASSERT_SIZE(struct lb_backend, 64);
 LB_ASSERT_OFFSET(struct lb_backend, destination_mac, 8);
 LB_ASSERT_OFFSET(struct lb_backend, source_mac, 16);

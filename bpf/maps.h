@@ -228,6 +228,27 @@ struct {
 } clients_v6 SEC(".maps");
 
 /*
+ * Clients that are pinned to a backend, and those that were while their flows live: see
+ * bpf/pin_table.h. lbd makes and deletes; the program reads for each packet of a pool that has some
+ * (LB_POOL_PINS). Full: lbd refuses the pin.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LB_PINS_MAX);
+	__type(key, struct lb_client_key_v4);
+	__type(value, struct lb_pin);
+} pins_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LB_PINS_MAX);
+	__type(key, struct lb_client_key_v6);
+	__type(value, struct lb_pin);
+} pins_v6 SEC(".maps");
+
+/*
  * NAT flows: by the client's tuple what becomes of its packets, and by the backend's whose answers
  * they are. The program reads and writes; sweeps doom and delete. Full (by quota): a new flow is
  * dropped and counted, for without its entries nothing of it could come back.

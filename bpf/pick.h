@@ -21,6 +21,11 @@
  * knows yet whether they will live, or whether their SYN was forged. A birth is confirmed by a
  * packet whose sequence number belongs to its SYN, and copied to `flows`; the copy is what sweeps
  * keep. A flow entry that no birth may contradict (LB_FLOW_REBORN) answers by itself.
+ *
+ * A client that an operator has pinned to a backend (pin_table.h) has, on top of all that, that
+ * backend for an owner, and a pair that is changed: its new flows go there, its old ones stay. That
+ * is true of each of its pairs, whatever the pool's key; and when the pin ends, the same is true
+ * the other way round.
  */
 #ifndef LB_PICK_H
 #define LB_PICK_H
@@ -30,6 +35,7 @@
 #include "flow_table.h"
 #include "hash.h"
 #include "parse.h"
+#include "pin_table.h"
 #include "slot.h"
 
 /* How far after a SYN's sequence number a packet may lie that belongs to it: more than what a first
@@ -256,7 +262,8 @@ static __always_inline void stay_default(struct judgement *j, const struct choic
 	if (j->flow_live)
 		/* A new life with old ports is not closing, whatever the last one was. */
 		entry_refresh(j->flow, LB_FLOW_OPEN, j->now);
-	else if (j->pair.owner != j->pair.fallback && choice->decided_by == LB_BY_FALLBACK)
+	else if ((j->pair.owner != j->pair.fallback || (j->always && j->pair.client)) &&
+		 choice->decided_by == LB_BY_FALLBACK)
 		time_note(&j->pair.times->used, j->now);
 }
 
@@ -549,11 +556,30 @@ static __always_inline void pair_peek(const struct packet *packet, struct judgem
 	j->pair.times = &client->times;
 }
 
+/* And as the client's pin makes it, see pick_pinned. */
+static __always_inline void pin_peek(const struct packet *packet, struct judgement *j)
+{
+	const struct lb_pin *pin = pin_find(packet, j->pool_index);
+	__u32 word;
+
+	if (!pin)
+		return;
+	j->pair.changed = true;
+	word = pin_word(pin, LB_SLOT(j->pair.owner, j->pair.fallback, true), j->now);
+	if (!word)
+		return;
+	j->pair.owner = LB_SLOT_OWNER(word);
+	j->pair.fallback = LB_SLOT_FALLBACK(word);
+	j->pair.since = pin_since(pin);
+	j->pair.client = true;
+}
+
 /* The verdict of its flow's entries, or of its pair, for an ICMP error. */
 static __always_inline enum lb_verdict pick_by_quote(const struct packet *packet,
 						     struct judgement *j, struct choice *choice)
 {
 	bool udp = packet->proto == IPPROTO_UDP;
+	__u32 since;
 
 	recall(packet, j);
 	if (j->birth_live &&
@@ -562,7 +588,8 @@ static __always_inline enum lb_verdict pick_by_quote(const struct packet *packet
 								     : LB_DROP_NO_BACKEND;
 	if (j->flow_live)
 		return choose_entry(choice, j->flow, j->now) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
-	if (udp && !time_recent(j->pair.times->since, j->now, j->pool->idle_udp) &&
+	since = j->pair.since ? j->pair.since : j->pair.times->since;
+	if (udp && !time_recent(since, j->now, j->pool->idle_udp) &&
 	    !time_recent(j->pair.times->full, j->now, j->pool->idle_udp) && choose_owner(choice, j))
 		return LB_CONTINUE;
 	return choose_fallback(choice, j) || choose_owner(choice, j) ? LB_CONTINUE
@@ -589,11 +616,41 @@ LB_VERIFIED_ALONE int pick_quoted(const struct packet *packet, __u32 pool_index,
 		return LB_DROP_INTERNAL;
 	if (pool->client_timeout)
 		pair_peek(packet, &j);
+	if (pool->flags & LB_POOL_PINS)
+		pin_peek(packet, &j);
 	if (j.pair.client)
 		choice->word = LB_SLOT(j.pair.owner, j.pair.fallback, j.pair.changed);
 	if (j.pair.changed || pool->flags & LB_POOL_TRACK_ALWAYS)
 		return pick_by_quote(packet, &j, choice);
 	return choose_owner(choice, &j) ? LB_CONTINUE : LB_DROP_NO_BACKEND;
+}
+
+/*
+ * What a pin makes of the pair that `choice` comes with. Whoever came while it was not in force is
+ * noted: their flows are old ones when it is again.
+ */
+LB_VERIFIED_ALONE int pick_pinned(const struct packet *packet, __u32 pool_index,
+				  struct choice *choice)
+{
+	__u32 now = flow_tick(), word;
+	struct lb_pin *pin;
+
+	if (!packet || !choice)
+		return false;
+	pin = pin_find(packet, pool_index);
+	if (!pin)
+		return false;
+	choice->terms |= PICK_BY_ENTRIES;
+	word = pin_word(pin, choice->word, now);
+	if (!word) {
+		time_note(&pin->off, now);
+		return false;
+	}
+	choice->word = word;
+	choice->since = pin_since(pin);
+	/* Each of its flows gets an entry: when the pin ends its pair tells of none of them. */
+	choice->terms |= PICK_OF_CLIENT | PICK_ALWAYS;
+	return true;
 }
 
 static __always_inline enum lb_verdict pick_remembered(const struct packet *packet,
@@ -606,10 +663,12 @@ static __always_inline enum lb_verdict pick_remembered(const struct packet *pack
 		if (!pick_pair(packet, pool_index, choice))
 			return LB_DROP_INTERNAL;
 	} else {
-		choice->terms = PICK_BY_ENTRIES;
+		choice->terms = choice->word & LB_SLOT_CHANGED ? PICK_BY_ENTRIES : 0;
 		if (pool->flags & LB_POOL_TRACK_ALWAYS)
-			choice->terms |= PICK_ALWAYS;
+			choice->terms = PICK_ALWAYS | PICK_BY_ENTRIES;
 	}
+	if (pool->flags & LB_POOL_PINS)
+		pick_pinned(packet, pool_index, choice);
 	if (choice->terms & PICK_BY_ENTRIES)
 		return pick_changed(packet, pool_index, choice);
 	return choose(choice, LB_SLOT_OWNER(choice->word),
@@ -651,7 +710,7 @@ static __always_inline enum lb_verdict pick(const struct packet *packet, __u32 p
 	if (!slot_read(table, choice->slot, &choice->word))
 		return LB_DROP_INTERNAL;
 	if (choice->word & LB_SLOT_CHANGED || pool->client_timeout ||
-	    pool->flags & LB_POOL_TRACK_ALWAYS)
+	    pool->flags & (LB_POOL_TRACK_ALWAYS | LB_POOL_PINS))
 		return pick_with_memory(packet, pool_index, pool, choice, backend);
 	owner = LB_SLOT_OWNER(choice->word);
 	*backend = bpf_map_lookup_elem(&backends, &owner);

@@ -9,7 +9,8 @@
  *   - doomed by an earlier sweep, and taken over by no packet since: claimed and deleted;
  *   - dead for a while, or a birth that its copy has made needless: doomed;
  *   - live, and naming another backend than the owner of its slot (or of its client's record): that
- *     pair is kept from settling until a later sweep finds nothing;
+ *     pair is kept from settling until a later sweep finds nothing, and so is a pin of the client
+ *     (pin_table.h), whether it is over or not;
  *   - live: counted.
  */
 #ifndef LB_SWEEP_H
@@ -56,7 +57,8 @@ static __always_inline void tally_client(__u32 pool, __u32 owner)
 		tally->clients++;
 }
 
-/* Keeps the pairs of a live entry's flow from settling where they do not name its backend. */
+/* Keeps the pairs of a live entry's flow from settling where they do not name its backend, and its
+ * client's pin. */
 static __always_inline void pairs_keep(const struct packet *packet, const struct lb_flow *entry,
 				       const struct lb_pool *pool, __u32 now)
 {
@@ -64,20 +66,29 @@ static __always_inline void pairs_keep(const struct packet *packet, const struct
 	union client_key key = {};
 	struct lb_client *client;
 	struct lb_times *times;
+	struct lb_pin *pin;
 	__u32 slot, word, entropy;
+	bool needed = false;
 
-	if (pool->flags & LB_POOL_UNSETTLED && LB_TABLE_SIZE(table)) {
+	if (pool->flags & (LB_POOL_UNSETTLED | LB_POOL_PINS) && LB_TABLE_SIZE(table)) {
 		slot = hash_reduce(pick_hash(packet, pool, &entropy), LB_TABLE_SIZE(table));
 		times = slot_times_of(pool, slot);
-		if (times && slot_read(table, slot, &word) && LB_SLOT_OWNER(word) != entry->backend)
+		needed = times && slot_read(table, slot, &word) &&
+			 LB_SLOT_OWNER(word) != entry->backend;
+		if (needed)
 			STORE_ONCE(times->kept, now);
 	}
-	if (!pool->client_timeout)
-		return;
-	client_key_fill(packet, entry->pool, pool, &key);
-	client = client_find(packet->family, &key);
-	if (client && LB_SLOT_OWNER(LB_CLIENT_WORD(client->pair)) != entry->backend)
-		STORE_ONCE(client->times.kept, now);
+	if (pool->client_timeout) {
+		client_key_fill(packet, entry->pool, pool, &key);
+		client = client_find(packet->family, &key);
+		if (client && LB_SLOT_OWNER(LB_CLIENT_WORD(client->pair)) != entry->backend) {
+			STORE_ONCE(client->times.kept, now);
+			needed = true;
+		}
+	}
+	pin = needed && pool->flags & LB_POOL_PINS ? pin_find(packet, entry->pool) : NULL;
+	if (pin)
+		STORE_ONCE(pin->kept, now);
 }
 
 /* Judges by time, pool and backend: what entry_live does, with a margin. */

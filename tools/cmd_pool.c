@@ -150,6 +150,7 @@ int ctl_pool_show(struct ctl *ctl, struct fault *fault)
 		return -1;
 	if (!ctl_print_json(ctl, reply))
 		print_pool(ctl, reply);
+	ctl_print_pins(ctl, json_object_get(reply, "pins"));
 	json_decref(reply);
 	return 0;
 }

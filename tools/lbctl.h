@@ -145,6 +145,11 @@ int ctl_rows(const struct ctl *ctl, struct ctl_request *request, size_t free,
 int ctl_list(const struct ctl *ctl, struct ctl_request *request, size_t free, const char *field,
 	     void (*print)(const struct ctl *ctl, const json_t *list), struct fault *fault);
 
+/* ---- cmd_client.c ---- */
+
+/* Under what else is shown of a pool; nothing where there are none. */
+void ctl_print_pins(const struct ctl *ctl, const json_t *pins);
+
 /* ---- lbctl_output.c ---- */
 
 /* Prints the reply, if output is JSON; false otherwise. */
@@ -224,6 +229,8 @@ int ctl_backend_ready(struct ctl *ctl, struct fault *fault);
 int ctl_flow_list(struct ctl *ctl, struct fault *fault);
 int ctl_client_list(struct ctl *ctl, struct fault *fault);
 int ctl_client_forget(struct ctl *ctl, struct fault *fault);
+int ctl_client_pin(struct ctl *ctl, struct fault *fault);
+int ctl_client_unpin(struct ctl *ctl, struct fault *fault);
 int ctl_flow_lookup(struct ctl *ctl, struct fault *fault);
 int ctl_what_if(struct ctl *ctl, struct fault *fault);
 int ctl_check_now(struct ctl *ctl, struct fault *fault);

@@ -25,7 +25,8 @@ static int parse_limit(const struct ctl *ctl, size_t *limit, struct fault *fault
 
 /* Asks for parts until the list is whole or full. */
 static int collect(const struct ctl *ctl, struct ctl_request *request, size_t free,
-		   const char *field, size_t limit, json_t *list, bool *cut, struct fault *fault)
+		   const char *field, size_t limit, json_t *list, json_t *pins, bool *cut,
+		   struct fault *fault)
 {
 	char cursor[64] = "", room[CTL_NUMBER_SIZE];
 	json_t *reply;
@@ -38,6 +39,8 @@ static int collect(const struct ctl *ctl, struct ctl_request *request, size_t fr
 		if (ctl_ask(ctl, request, &reply, fault) != 0)
 			return -1;
 		json_array_extend(list, json_object_get(reply, field));
+		json_array_clear(pins);
+		json_array_extend(pins, json_object_get(reply, "pins"));
 		*cut = json_is_true(json_object_get(reply, "cut"));
 		snprintf(cursor, sizeof(cursor), "%s", ctl_text(reply, "next"));
 		json_decref(reply);
@@ -50,22 +53,27 @@ static int collect(const struct ctl *ctl, struct ctl_request *request, size_t fr
 int ctl_list(const struct ctl *ctl, struct ctl_request *request, size_t free, const char *field,
 	     void (*print)(const struct ctl *ctl, const json_t *list), struct fault *fault)
 {
-	json_t *list = json_array(), *whole;
+	json_t *list = json_array(), *pins = json_array(), *whole;
 	size_t limit;
 	bool cut = false;
 	int error = parse_limit(ctl, &limit, fault);
 
 	if (!error)
-		error = collect(ctl, request, free, field, limit, list, &cut, fault);
+		error = collect(ctl, request, free, field, limit, list, pins, &cut, fault);
 	if (!error) {
 		whole = json_pack("{s:i, s:O, s:b}", "schema", 1, field, list, "cut", cut);
-		if (!ctl_print_json(ctl, whole))
+		if (!strcmp(field, "clients"))
+			json_object_set(whole, "pins", pins);
+		if (!ctl_print_json(ctl, whole)) {
 			print(ctl, list);
+			ctl_print_pins(ctl, pins);
+		}
 		json_decref(whole);
 	}
 	if (!error && cut && ctl->output != CTL_JSON)
 		fprintf(stderr, "lbctl: there are more %s than these %zu (--limit)\n", field,
 			json_array_size(list));
 	json_decref(list);
+	json_decref(pins);
 	return error;
 }

@@ -53,6 +53,8 @@ int api_get_config_diff(struct call *call);
 int api_get_flows(struct call *call);
 int api_get_clients(struct call *call);
 int api_forget_client(struct call *call);
+int api_pin_client(struct call *call);
+int api_unpin_client(struct call *call);
 int api_change_service(struct call *call);
 int api_change_backend(struct call *call);
 int api_get_node(struct call *call);

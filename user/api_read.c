@@ -15,6 +15,7 @@
 #include "find.h"
 #include "interfaces.h"
 #include "model_json.h"
+#include "pins.h"
 #include "stats.h"
 #include "version.h"
 
@@ -151,6 +152,7 @@ int api_get_status(struct call *call)
 		api_json_totals(counts), "rates", rates(call->state, &counts[LB_FORWARDED]));
 	if (status)
 		add_tables(dp, status);
+	json_object_set_new(status, "pins", pins_json(controller_pins(controller), NULL, NULL));
 	return call_answer(call, status);
 }
 
@@ -320,7 +322,10 @@ int api_get_pool(struct call *call)
 	if (!list)
 		return -1;
 	json = api_json_pool(call_model(call), pool);
-	if (json_object_set_new(json, "backends", list) != 0) {
+	if (json_object_set_new(json, "backends", list) != 0 ||
+	    json_object_set_new(json, "pins",
+				pins_json(controller_pins(call->state->controller), pool, NULL)) !=
+		    0) {
 		json_decref(json);
 		json = NULL;
 	}
@@ -400,6 +405,31 @@ int api_get_drops(struct call *call)
 	return call_answer(call, json_pack("{s:o}", "drops", api_json_verdicts(counts, all)));
 }
 
+/* What the program decided by may be a pin of the client. */
+static void add_pin(struct call *call, const struct lookup_flow *flow, json_t *json)
+{
+	const char *name = json_string_value(json_object_get(json, "pool"));
+	const struct pool *pool = name ? model_pool_find(call_model(call), name) : NULL;
+	json_t *list =
+		pool ? pins_json(controller_pins(call->state->controller), pool, &flow->source)
+		     : NULL;
+	json_t *pin = json_array_get(list, 0);
+
+	if (pin)
+		json_object_set_new(
+			json, "explanation",
+			json_sprintf(
+				"%s; the client is pinned to %s for another %lld s%s",
+				json_string_value(json_object_get(json, "explanation")),
+				json_string_value(json_object_get(pin, "backend")),
+				(long long)json_integer_value(json_object_get(pin, "left_s")),
+				json_is_true(json_object_get(pin, "in_effect"))
+					? ""
+					: ", which takes no new flows now: as if it were not"));
+	json_object_set(json, "pin", pin ? pin : json_null());
+	json_decref(list);
+}
+
 int api_get_lookup(struct call *call)
 {
 	struct lookup_flow flow;
@@ -409,6 +439,8 @@ int api_get_lookup(struct call *call)
 		return -1;
 	json = api_lookup(call_model(call), dataplane_of(call), &flow,
 			  call_parameter(call, "if_down"), &call->fault);
+	if (json)
+		add_pin(call, &flow, json);
 	return json ? call_answer(call, json) : -1;
 }
 

@@ -16,6 +16,7 @@
 #include "api_entry.h"
 #include "duration.h"
 #include "find.h"
+#include "pins.h"
 #include "log.h"
 
 enum {
@@ -252,9 +253,12 @@ static int list_answer(struct listing *listing, bool flows)
 		return fault_set(&call->fault, fault_code_of_errno(-err),
 				 "%s: reading the table: %s", call->request->path, strerror(-err));
 	}
-	return call_answer(call,
-			   json_pack("{s:o, s:b, s:o}", flows ? "flows" : "clients", listing->list,
-				     "cut", listing->cut, "next", next_json(listing, flows)));
+	return call_answer(
+		call, json_pack("{s:o, s:b, s:o, s:o*}", flows ? "flows" : "clients", listing->list,
+				"cut", listing->cut, "next", next_json(listing, flows), "pins",
+				flows ? NULL
+				      : pins_json(controller_pins(call->state->controller),
+						  listing->filter.pool, NULL)));
 }
 
 int api_get_flows(struct call *call)
@@ -277,14 +281,17 @@ int api_get_clients(struct call *call)
 
 /* ---- forgetting ---- */
 
+/* `unpinned`: a pin of it was ended (or would be), so that there may be no record. */
 static int forget(struct call *call, const struct pool *pool, const struct prefix *client,
-		  bool dry_run)
+		  bool unpinned, bool dry_run)
 {
 	char text[PREFIX_TEXT_SIZE], object[MODEL_NAME_SIZE + PREFIX_TEXT_SIZE];
 	int err = dry_run ? 0
 			  : dataplane_client_forget(dataplane_of(call), pool->index, &client->addr);
 
 	prefix_format(client, text);
+	if (err == -ENOENT && unpinned)
+		err = 0;
 	if (err == -ENOENT) {
 		fault_set(&call->fault, FAULT_NOT_FOUND,
 			  "client %s: forgetting it: pool %s does "
@@ -300,27 +307,38 @@ static int forget(struct call *call, const struct pool *pool, const struct prefi
 	if (!dry_run) {
 		log_info("%s: forget client %s", call->request->who, object);
 		controller_tell_done(call->state->controller, call->request->who, "forget client",
-				     object, "");
+				     object, unpinned ? "its pin is over" : "");
 	}
-	return call_answer(call,
-			   json_pack("{s:b, s:[{s:s, s:s, s:s}]}", "dry_run", dry_run, "changes",
-				     "change", "forget client", "object", object, "detail", ""));
+	return call_answer(call, json_pack("{s:b, s:[{s:s, s:s, s:s}]}", "dry_run", dry_run,
+					   "changes", "change", "forget client", "object", object,
+					   "detail", unpinned ? "its pin is over" : ""));
 }
 
 int api_forget_client(struct call *call)
 {
 	const struct pool *pool =
 		find_pool(call_model(call), call->args[0], "forgetting a client", &call->fault);
+	struct pins *pins = controller_pins(call->state->controller);
+	struct pin_request unpin = {.address = call->args[1], .who = call->request->who};
 	struct prefix client;
+	json_t *report;
 	const char *why;
-	bool dry_run;
+	bool dry_run, pinned;
 
 	if (!pool || call_flag(call, "dry_run", &dry_run) != 0)
 		return -1;
 	if (addr_parse(call->args[1], &client.addr, &why) != 0)
 		return fault_set(&call->fault, FAULT_USAGE, "client \"%s\": bad address: %s",
 				 call->args[1], why);
+	pinned = pins_has(pins, pool, &client.addr);
+	if (pinned) {
+		unpin.pool = pool->name;
+		unpin.dry_run = dry_run;
+		if (pins_set(pins, &unpin, &report, &call->fault) != 0)
+			return -1;
+		json_decref(report);
+	}
 	client.length = client.addr.family == 4 ? pool->prefix_v4 : pool->prefix_v6;
 	client.addr = addr_mask(&client.addr, client.length);
-	return forget(call, pool, &client, dry_run);
+	return forget(call, pool, &client, pinned, dry_run);
 }

@@ -300,6 +300,7 @@ static void on_swept(void *context, const struct sweep_result *result)
 		  result->doomed, result->deleted, (unsigned long long)result->cpu_ns / 1000);
 	left_report(controller->dp, controller->running, result->began, clock_ms(CLOCK_REALTIME));
 	publish_settle(controller->publish, controller->running, result->began);
+	pins_swept(controller->pins, result->began);
 }
 
 /* ---- drains ---- */
@@ -328,6 +329,13 @@ static int on_drain_deadline(sd_event_source *source, uint64_t usec, void *conte
 	if (controller_judge_drains(controller))
 		mark_dirty(controller);
 	return 0;
+}
+
+/* ---- pinned clients ---- */
+
+struct pins *controller_pins(const struct controller *controller)
+{
+	return controller->pins;
 }
 
 /* ---- the node ---- */
@@ -493,6 +501,10 @@ static int open_data_plane(struct controller *controller, const char *pin_dir, s
 		grace_create(controller->event, controller->dp, on_grace_over, controller, fault);
 	if (!controller->grace)
 		return -1;
+	controller->pins = pins_create(controller->event, controller->dp, controller->events,
+				       &controller->running);
+	if (!controller->pins)
+		return fault_set(fault, FAULT_FAILED, "pinned clients: %s", strerror(errno));
 	controller->publish = publish_create(controller->dp, fault);
 	return controller->publish ? 0 : -1;
 }
@@ -535,6 +547,7 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	if (controller_judge_start(controller, options->break_flows, fault) < 0)
 		goto fail;
 	publish_adopt(controller->publish, controller->running);
+	pins_judge(controller->pins);
 	controller_judge_drains(controller);
 	controller->neighbours = neighbours_create(event, fault);
 	if (!controller->neighbours)
@@ -574,6 +587,7 @@ void controller_free(struct controller *controller)
 	neighbours_free(controller->neighbours);
 	vips_free(controller->vips);
 	sweeper_free(controller->sweeper);
+	pins_free(controller->pins);
 	grace_free(controller->grace);
 	publish_free(controller->publish);
 	dataplane_close(controller->dp);

@@ -120,6 +120,10 @@ const char *controller_config_path(const struct controller *controller);
 int controller_doctor_start(struct controller *controller);
 struct doctor_report controller_doctor_report(const struct controller *controller);
 
+struct pins;
+/* Clients that are pinned to a backend; see pins.h. */
+struct pins *controller_pins(const struct controller *controller);
+
 struct vips;
 enum node_state;
 /* See vip.h. */

@@ -13,6 +13,7 @@
 #include "interfaces.h"
 #include "events.h"
 #include "log.h"
+#include "pins.h"
 #include "publish.h"
 #include "sweep.h"
 
@@ -39,6 +40,7 @@ struct controller {
 	struct overrides *overrides;
 	struct sweeper *sweeper;
 	struct grace *grace;
+	struct pins *pins;
 	struct vips *vips;
 	uint64_t started_ms;
 	bool starting;

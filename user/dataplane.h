@@ -233,6 +233,28 @@ int dataplane_client_forget(struct dataplane *dp, uint32_t pool, const struct ad
 /* Now, in ticks (see lb_abi.h). */
 uint32_t dataplane_tick(void);
 
+/* ---- pinned clients: see bpf/pin_table.h ---- */
+
+enum { DATAPLANE_PINS_MAX = 2 * LB_PINS_MAX };
+
+struct dataplane_pin {
+	uint32_t pool;
+	struct addr address; /* whole */
+	struct lb_pin value;
+};
+
+/* False, with a fault, if the program attached is older and has none. */
+bool dataplane_pins_known(struct dataplane *dp, struct fault *fault);
+/* Makes it, or gives it another value; -E2BIG where there are too many. 0 or a negative errno. */
+int dataplane_pin_put(struct dataplane *dp, const struct dataplane_pin *pin);
+int dataplane_pin_get(struct dataplane *dp, uint32_t pool, const struct addr *address,
+		      struct dataplane_pin *out); /* -ENOENT: there is none */
+int dataplane_pin_del(struct dataplane *dp, const struct dataplane_pin *pin);
+/* All there are; returns their number. Nobody may make or delete any meanwhile. */
+size_t dataplane_pins(struct dataplane *dp, struct dataplane_pin out[DATAPLANE_PINS_MAX]);
+/* The pool has none any more: its packets need not look for one. */
+void dataplane_pins_none(struct dataplane *dp, uint32_t pool);
+
 /* ---- showing packets: see bpf/trace.h ---- */
 
 /*

@@ -53,7 +53,9 @@
 	X(backend_identities, __u32, struct lb_backend_identity, (l)->backends + 1)                \
 	X(trace_cpus, __u32, struct lb_trace_cpu, 1)                                               \
 	X(trace_events, char[0], char[0], LB_TRACE_RING_SIZE)                                      \
-	X(data_trace, __u32, struct lb_trace, 1)
+	X(data_trace, __u32, struct lb_trace, 1)                                                   \
+	X(pins_v4, struct lb_client_key_v4, struct lb_pin, LB_PINS_MAX)                            \
+	X(pins_v6, struct lb_client_key_v6, struct lb_pin, LB_PINS_MAX)
 
 /* What is missing where a version that lacked it made the maps, until a program is loaded by this
  * one: from this map of the list on. Until then its descriptor is -1. */

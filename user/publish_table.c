@@ -47,7 +47,7 @@ void publish_pools(struct publish *publish)
 
 		if (!pool)
 			continue;
-		wanted.flags = entry->flags & LB_POOL_UNSETTLED;
+		wanted.flags = entry->flags & (LB_POOL_UNSETTLED | LB_POOL_PINS);
 		if (pool->track == TRACK_ALWAYS)
 			wanted.flags |= LB_POOL_TRACK_ALWAYS;
 		if (pool->affinity == AFFINITY_SOURCE_IP)

@@ -98,6 +98,8 @@ HOST_HASH(flows_v4, struct lb_flow_key_v4, struct lb_flow);
 HOST_HASH(flows_v6, struct lb_flow_key_v6, struct lb_flow);
 HOST_HASH(clients_v4, struct lb_client_key_v4, struct lb_client);
 HOST_HASH(clients_v6, struct lb_client_key_v6, struct lb_client);
+HOST_HASH(pins_v4, struct lb_client_key_v4, struct lb_pin);
+HOST_HASH(pins_v6, struct lb_client_key_v6, struct lb_pin);
 
 /* Values are aligned to eight bytes, as the kernel's are, and so are elements. */
 HOST size_t host_aligned(size_t size)

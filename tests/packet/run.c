@@ -27,6 +27,7 @@
 #include "program.h"
 #include "run_listeners.h"
 #include "run_nat.h"
+#include "run_pins.h"
 #include "run_sweep.h"
 #include "run_trace.h"
 #include "state.h"
@@ -404,7 +405,8 @@ static bool topic_wanted(const char *topic)
 
 static bool world_wanted(bool forget)
 {
-	bool wanted = !forget && (topic_wanted("sweep") || topic_wanted("trace"));
+	bool wanted =
+		!forget && (topic_wanted("sweep") || topic_wanted("trace") || topic_wanted("pins"));
 
 	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
 		wanted |= lists[l]->forgetful == forget && topic_wanted(lists[l]->topic);
@@ -457,6 +459,8 @@ static unsigned int world_run(const char *pin_dir, bool forget, unsigned int *nu
 			failed += list_run(&maps, lists[l], number);
 	if (!forget && topic_wanted("sweep") && !(failed && program))
 		failed += sweeps_run(&maps, number);
+	if (!forget && topic_wanted("pins") && !(failed && program))
+		failed += pins_run(&maps, number);
 	if (!forget && topic_wanted("trace") && !(failed && program))
 		failed += traces_run(dp, pin_dir, number);
 	if (!forget && topic_wanted("listeners") && !(failed && program))

@@ -20,6 +20,7 @@
 /* pick first: it brings the environment. */
 #include "../../bpf/sweep.h"
 #include "../../user/maglev.h"
+#include "../../user/pin_judge.h"
 #include "../../user/slots.h"
 
 enum { SIM_POOL = 1, SIM_TABLE_MAX = HOST_SLOT_BLOCKS / 2 * LB_SLOT_BLOCK };
@@ -185,6 +186,43 @@ enum { SIM_SWEEP_TABLES = LB_SWEEP_NAT_FLOWS };
 		}                                                                                  \
 	} while (0)
 
+/* Pins that are over and no more needed go, as user/pins.c has it. */
+HOST void sim_pins_purge(void)
+{
+	struct lb_pool *pool = &pools_host[SIM_POOL];
+
+	for (uint32_t bucket = 0; bucket < HOST_BUCKETS; bucket++) {
+		uint32_t next = pins_v4.buckets[bucket];
+
+		while (next) {
+			struct host_element *at = host_element(&pins_v4, next - 1);
+
+			next = at->next;
+			if (pin_needless(host_value(&pins_v4, at), sim.sweep_began))
+				bpf_map_delete_elem(&pins_v4, host_key(at));
+		}
+	}
+	if (!pins_v4.count)
+		pool->flags &= ~(uint32_t)LB_POOL_PINS;
+}
+
+/* `backend` 0: it ends now. */
+HOST void sim_pin(__be32 address, uint32_t backend, uint32_t ticks)
+{
+	const struct lb_client_key_v4 key = {.pool = SIM_POOL, .address = address};
+	struct lb_pin *old = bpf_map_lookup_elem(&pins_v4, &key);
+	struct lb_pin pin = {.backend = backend, .until = sim_now() + ticks, .since = sim_now()};
+
+	if (!backend && old)
+		old->until = sim_now();
+	if (!backend)
+		return;
+	if (old)
+		pin.kept = sim_now(); /* the entries of the one before */
+	bpf_map_update_elem(&pins_v4, &key, &pin, BPF_ANY);
+	pools_host[SIM_POOL].flags |= LB_POOL_PINS;
+}
+
 HOST uint32_t sim_settle(void)
 {
 	struct lb_pool *pool = &pools_host[SIM_POOL];
@@ -229,6 +267,7 @@ HOST bool sim_sweep_step(void)
 		return false;
 	sim.sweeping = false;
 	sim_settle();
+	sim_pins_purge();
 	return true;
 }
 
@@ -254,7 +293,7 @@ HOST void sim_reset(const struct sim_options *options)
 	const struct lb_limits limits = {.flows = options->flows, .clients = options->clients};
 	const uint32_t all[LB_QUOTA_COUNT] = LB_QUOTAS(&limits);
 	struct lb_pool *pool = &pools_host[SIM_POOL];
-	struct host_map *hashes[] = {&births_v4, &flows_v4, &clients_v4};
+	struct host_map *hashes[] = {&births_v4, &flows_v4, &clients_v4, &pins_v4};
 
 	memset(&sim, 0, sizeof(sim));
 	sim.table_size = options->table_size;

@@ -23,6 +23,7 @@ static const uint16_t odds[EV_KINDS] = {
 	[EV_FORGED_RESET] = 10, [EV_STRANGERS] = 12,  [EV_DOWN] = 6,        [EV_UP] = 14,
 	[EV_DRAIN] = 6,         [EV_READY] = 10,      [EV_WEIGHT] = 6,      [EV_CHANGE_STEP] = 88,
 	[EV_PUBLISH] = 24,      [EV_SWEEP_STEP] = 50, [EV_SWEEP] = 20,      [EV_SWEEP_CUT] = 30,
+	[EV_PIN] = 6,
 };
 
 static uint64_t random_state;

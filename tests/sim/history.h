@@ -24,6 +24,7 @@ enum event_kind {
 	EV_DRAIN,
 	EV_READY,
 	EV_WEIGHT,
+	EV_PIN,         /* the flow's client to a backend, or no more, by the number */
 	EV_CHANGE_STEP, /* what the controller does next of a change, see publish_step */
 	EV_PUBLISH,     /* all that is left of it */
 	EV_SWEEP_STEP,
@@ -41,9 +42,9 @@ struct event {
 enum { EACH = 255 };
 
 static const char *const kind_names[EV_KINDS] = {
-	"tick",       "packet",      "open",      "repeat",     "reset", "close",     "forged SYN",
-	"forged ACK", "forged RST",  "strangers", "down",       "up",    "drain",     "ready",
-	"weight",     "change step", "publish",   "sweep step", "sweep", "sweep cut",
+	"tick",       "packet",     "open",        "repeat",  "reset",      "close", "forged SYN",
+	"forged ACK", "forged RST", "strangers",   "down",    "up",         "drain", "ready",
+	"weight",     "pin",        "change step", "publish", "sweep step", "sweep", "sweep cut",
 };
 
 /* The step of a change that comes next, in the controller's order. NEXT_DOWN: none is under way. */
@@ -221,6 +222,10 @@ static void event_run(const struct event *event)
 		/* A change is taken when the last one is through: the model, then a round. */
 		if (next == NEXT_DOWN)
 			backend_event(event);
+		break;
+	case EV_PIN:
+		sim_pin(flows[event->object % FLOWS].packet.flow.v4.source,
+			event->number % HOST_BACKENDS, event->number / HOST_BACKENDS % 200);
 		break;
 	case EV_CHANGE_STEP:
 		publish_step();

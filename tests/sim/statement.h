@@ -138,6 +138,38 @@ static bool client_bound(const struct client *client)
 	       sim_now() - client->seen <= options->client_timeout;
 }
 
+/* What the operator has said of the flow's client: its new flows go to that backend, if it takes
+ * clients; 0: nothing that counts now. */
+static uint32_t pinned_to(const struct flow *flow)
+{
+	const struct lb_client_key_v4 key = {.pool = SIM_POOL,
+					     .address = flow->packet.flow.v4.source};
+	const struct lb_pin *pin = bpf_map_lookup_elem(&pins_v4, &key);
+
+	return pin && (int32_t)(pin->until - sim_now()) > 0 && usable_now(pin->backend) &&
+			       backends_host[pin->backend].status & LB_BACKEND_TAKES_CLIENTS
+		       ? pin->backend
+		       : 0;
+}
+
+/* The backends, a bit each, that entries of the flow name. */
+static uint32_t remembered(const struct flow *flow)
+{
+	const struct lb_birth *birth = birth_find(&flow->packet);
+	const struct lb_flow *entry = flow_find(&flow->packet);
+
+	return (birth ? 1U << birth->flow.backend : 0) | (entry ? 1U << entry->backend : 0);
+}
+
+/* A new flow of a pinned client goes where that says, or where it is taken for one of before. */
+static void pin_kept(const struct flow *flow, uint32_t before, uint32_t by)
+{
+	if (by && by != pinned_to(flow) && !(before >> by & 1))
+		snprintf(failure, sizeof(failure),
+			 "flow %d: its client is pinned to %u, sent to %u", (int)(flow - flows),
+			 pinned_to(flow), by);
+}
+
 /* Every packet of a client keeps it known; a new flow tells where it belongs. */
 static void client_seen(const struct flow *flow, bool syn, bool new_flow, uint32_t by)
 {
@@ -154,6 +186,9 @@ static void client_seen(const struct flow *flow, bool syn, bool new_flow, uint32
 	 * and tells nothing of where the client is. */
 	if (new_flow && flow->last == by)
 		new_flow = false;
+	/* Where a pinned client's new flow goes tells nothing of where it belongs. */
+	if (syn && pinned_to(flow))
+		return;
 	if (new_flow && client_bound(client) && client->backend != by)
 		snprintf(failure, sizeof(failure), "client %d: was with %u, new flow sent to %u",
 			 (int)(client - clients), client->backend, by);
@@ -182,6 +217,7 @@ static void packet_print(const struct packet *packet, uint32_t to)
 	uint32_t entropy, slot = hash_reduce(pick_hash(packet, pool, &entropy), sim.table_size);
 	union client_key key = {};
 	const struct lb_client *client;
+	const struct lb_pin *pin;
 
 	printf("          %s %s%s%u to %u", packet->proto == IPPROTO_TCP ? "TCP" : "UDP",
 	       packet->syn       ? "SYN "
@@ -194,6 +230,9 @@ static void packet_print(const struct packet *packet, uint32_t to)
 	client = client_find(4, &key);
 	if (client)
 		pair_print(client->known ? "client" : "new client", LB_CLIENT_WORD(client->pair));
+	pin = pin_find(packet, SIM_POOL);
+	if (pin)
+		printf("  pin to %u until %u kept %u", pin->backend, pin->until, pin->kept);
 	putchar('\n');
 }
 
@@ -234,7 +273,7 @@ static void packet_syn(struct flow *flow)
 {
 	uint64_t untracked =
 		notes_host[LB_NOTE_CLIENT_UNTRACKED] + notes_host[LB_NOTE_NEW_FLOW_UNTRACKED];
-	uint32_t to;
+	uint32_t to, before = remembered(flow);
 
 	if (flow->phase == OPENING && sim_now() - flow->seen > IDLE_CLOSING)
 		flow->answers = 0; /* so late that it is a new flow */
@@ -244,9 +283,11 @@ static void packet_syn(struct flow *flow)
 	 * goes while its owner is down and the table does not say so yet, or nobody takes any. */
 	if (!sim.changing && anyone_takes_new() &&
 	    untracked ==
-		    notes_host[LB_NOTE_CLIENT_UNTRACKED] + notes_host[LB_NOTE_NEW_FLOW_UNTRACKED])
+		    notes_host[LB_NOTE_CLIENT_UNTRACKED] + notes_host[LB_NOTE_NEW_FLOW_UNTRACKED]) {
 		client_seen(flow, true, flow->answers == 0, to);
-	else
+		if (flow->answers == 0 && pinned_to(flow))
+			pin_kept(flow, before, to);
+	} else
 		*client_of(flow) = (struct client){0};
 	if (!to)
 		return;

@@ -30,6 +30,7 @@
 #include "../../user/events.h"
 #include "../../user/interfaces.h"
 #include "../../user/log.h"
+#include "../../user/pins.h"
 #include "../../user/vip.h"
 #include "../../user/vip_wanted.h"
 
@@ -387,6 +388,36 @@ struct lb_times *dataplane_slot_times(struct dataplane *dp)
 {
 	(void)dp;
 	return NULL;
+}
+
+struct pins *controller_pins(const struct controller *controller)
+{
+	(void)controller;
+	return NULL;
+}
+
+json_t *pins_json(struct pins *pins_, const struct pool *pool, const struct addr *address)
+{
+	(void)pins_;
+	(void)pool;
+	(void)address;
+	return json_array();
+}
+
+bool pins_has(struct pins *pins_, const struct pool *pool, const struct addr *address)
+{
+	(void)pins_;
+	(void)pool;
+	(void)address;
+	return false;
+}
+
+int pins_set(struct pins *pins_, const struct pin_request *request, json_t **report,
+	     struct fault *fault)
+{
+	(void)pins_;
+	*report = json_array();
+	return fault_set(fault, FAULT_FAILED, "client %s: pinning it: not here", request->address);
 }
 
 int dataplane_trace_start(struct dataplane *dp, const struct lb_trace *what, struct fault *fault)
