@@ -11,11 +11,12 @@
  * lb_abi.h). This file alone turns a verdict into what the kernel is told, and counts it: a
  * forwarded packet costs one per-CPU counter entry, that of its service and backend.
  *
- * Look-ups of a forwarded packet: services (hash), pools, slots, backends (arrays), counters
- * (per-CPU array). Where the service has lists of sources: sources (trie); where it has a limit of
- * new flows, for a SYN: new_flow_limits (array), openers (hash). Where the pool remembers clients:
- * clients (hash), slot_times (array). Where the slot is changed or the pool tracks every flow:
- * flows (hash), and births (hash) if that has none.
+ * Look-ups of a forwarded packet: control, pools, slots, backends (arrays), counters (per-CPU
+ * array); services (hash) where service_memo.h does not know the destination. Where the service has
+ * lists of sources: sources (trie); where it has a limit of new flows, for a SYN: new_flow_limits
+ * (array), openers (hash). Where the pool remembers clients: clients (hash), slot_times (array).
+ * Where the slot is changed or the pool tracks every flow: flows (hash), and births (hash) if that
+ * has none.
  */
 #include "admit.h"
 #include "answer.h"
