@@ -48,6 +48,7 @@ enum pick_term {
 	PICK_ALWAYS = 1 << 1,       /* and are made though the pair would do */
 	PICK_OF_CLIENT = 1 << 2,    /* its owner is a client's, not a slot's */
 	PICK_CLIENT_TIMES = 1 << 3, /* its times are those of a record, which may be a new one */
+	PICK_PINNED = 1 << 4,       /* its owner is a pin's: its times tell of another owner */
 };
 
 /* Numbers alone, because functions that are verified alone read and fill it. */
@@ -262,7 +263,7 @@ static __always_inline void stay_default(struct judgement *j, const struct choic
 	if (j->flow_live)
 		/* A new life with old ports is not closing, whatever the last one was. */
 		entry_refresh(j->flow, LB_FLOW_OPEN, j->now);
-	else if ((j->pair.owner != j->pair.fallback || (j->always && j->pair.client)) &&
+	else if ((j->pair.owner != j->pair.fallback || choice->terms & PICK_PINNED) &&
 		 choice->decided_by == LB_BY_FALLBACK)
 		time_note(&j->pair.times->used, j->now);
 }
@@ -649,7 +650,7 @@ LB_VERIFIED_ALONE int pick_pinned(const struct packet *packet, __u32 pool_index,
 	choice->word = word;
 	choice->since = pin_since(pin);
 	/* Each of its flows gets an entry: when the pin ends its pair tells of none of them. */
-	choice->terms |= PICK_OF_CLIENT | PICK_ALWAYS;
+	choice->terms |= PICK_OF_CLIENT | PICK_ALWAYS | PICK_PINNED;
 	return true;
 }
 
