@@ -69,6 +69,7 @@ static const struct ctl_column columns[] = {
 	{"BYTES", CTL_RIGHT},
 	{"NEW FLOWS", CTL_RIGHT},
 	{"NO PORT", CTL_RIGHT | CTL_WIDER},
+	{"PINS", CTL_RIGHT | CTL_WIDER | CTL_SOME},
 	{"SINCE", CTL_WIDER},
 	{"LAST CHECK", CTL_WIDER},
 	{"NEXT HOP", CTL_WIDER},
@@ -97,6 +98,7 @@ enum field {
 	FIELD_LAST_CHECK,
 	FIELD_NEXT_HOP,
 	FIELD_NAT_REFUSED,
+	FIELD_PINS,
 	FIELD_COUNT
 };
 
@@ -104,7 +106,7 @@ static const char *const fields[FIELD_COUNT] = {
 	"pool",   "name",       "address",  "admin",       "health",
 	"weight", "slots",      "packets",  "bytes",       "new_flows",
 	"drain",  "why",        "reason",   "port",        "effective_weight",
-	"since",  "last_check", "next_hop", "nat_refused",
+	"since",  "last_check", "next_hop", "nat_refused", "pins",
 };
 
 struct list {
@@ -121,7 +123,7 @@ static void add_row(const struct ctl *ctl, const char *const *cells, void *conte
 {
 	char number[4][CTL_NUMBER_SIZE], name[OBJECT_SIZE], hop[OBJECT_SIZE],
 		reason[CTL_REASON_SIZE];
-	static const char *const none[FIELD_COUNT - FIELD_SHOWN] = {"", "", "", "", "", ""};
+	static const char *const none[FIELD_COUNT - FIELD_SHOWN] = {"", "", "", "", "", "", ""};
 	struct list *list = context;
 	const char *const *wide = list->wide ? cells + FIELD_SHOWN : none;
 	json_t *drain = cell_json(cells[FIELD_DRAIN]);
@@ -146,6 +148,8 @@ static void add_row(const struct ctl *ctl, const char *const *cells, void *conte
 			list->wide ? ctl_count_cell(ctl, wide[FIELD_NAT_REFUSED - FIELD_SHOWN],
 						    number[3])
 				   : "",
+			strcmp(wide[FIELD_PINS - FIELD_SHOWN], "0") ? wide[FIELD_PINS - FIELD_SHOWN]
+								    : "",
 			wide[FIELD_SINCE - FIELD_SHOWN],
 			wide[FIELD_LAST_CHECK - FIELD_SHOWN],
 			hop,
@@ -244,6 +248,9 @@ static void print_backend(const struct ctl *ctl, const json_t *backend)
 	ctl_line("packets", "%s", ctl_count_field(ctl, backend, "packets", number));
 	ctl_line("bytes", "%s", ctl_count_field(ctl, backend, "bytes", number));
 	ctl_line("new flows", "%s", ctl_count_field(ctl, backend, "new_flows", number));
+	if (ctl_integer(backend, "pins"))
+		ctl_line("pinned clients", "%" PRIu64 " (`lbctl client list %s`)",
+			 ctl_integer(backend, "pins"), ctl_text(backend, "pool"));
 	if (ctl_integer(backend, "nat_refused"))
 		ctl_line("no port", "%s new flows were refused: no source port was free",
 			 ctl_count_field(ctl, backend, "nat_refused", number));

@@ -37,6 +37,8 @@ static void print_event(const json_t *event)
 		printf("  %s", change);
 	if (object[0])
 		printf("%s%s", change[0] ? " " : "  ", object);
+	if (ctl_text(event, "client")[0])
+		printf("  client %s", ctl_text(event, "client"));
 	if (from[0])
 		printf("  %s -> %s", from, to);
 	if (good)

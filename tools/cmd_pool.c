@@ -148,9 +148,10 @@ int ctl_pool_show(struct ctl *ctl, struct fault *fault)
 
 	if (ctl_ask_tagged(ctl, &request, &reply, fault) != 0)
 		return -1;
-	if (!ctl_print_json(ctl, reply))
+	if (!ctl_print_json(ctl, reply)) {
 		print_pool(ctl, reply);
-	ctl_print_pins(ctl, json_object_get(reply, "pins"));
+		ctl_print_pins(ctl, json_object_get(reply, "pins"));
+	}
 	json_decref(reply);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "lbctl.h"
 
+enum { PINS_TOLD = 5 };
 enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
 
 static void uptime_text(uint64_t s, char out[32])
@@ -81,6 +82,27 @@ static void print_untracked(const struct ctl *ctl, const json_t *untracked)
 	}
 }
 
+/* Pins are for a while, so that there are none needs no line, either. */
+static void print_pins(const json_t *pins)
+{
+	const json_t *pin;
+	size_t i;
+
+	json_array_foreach (pins, i, pin) {
+		if (i == PINS_TOLD) {
+			ctl_line("", "and %zu more (`lbctl client list POOL`)",
+				 json_array_size(pins) - i);
+			return;
+		}
+		ctl_line(i ? "" : "pinned clients", "%s of %s to %s, for another %" PRIu64 " s%s",
+			 ctl_text(pin, "client"), ctl_text(pin, "pool"), ctl_text(pin, "backend"),
+			 ctl_integer(pin, "left_s"),
+			 json_is_true(json_object_get(pin, "in_effect"))
+				 ? ""
+				 : " (not in effect: it takes no new flows)");
+	}
+}
+
 int ctl_status(struct ctl *ctl, struct fault *fault)
 {
 	const struct ctl_request request = {.method = "GET", .path = {"status"}};
@@ -104,6 +126,7 @@ int ctl_status(struct ctl *ctl, struct fault *fault)
 		print_table_use(ctl, "client table", json_object_get(reply, "client_table"));
 		print_table_use(ctl, "NAT table", json_object_get(reply, "nat_table"));
 		print_untracked(ctl, json_object_get(reply, "untracked"));
+		print_pins(json_object_get(reply, "pins"));
 		print_traffic(ctl, reply);
 	}
 	json_decref(reply);

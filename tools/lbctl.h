@@ -192,6 +192,7 @@ enum ctl_column_flag {
 	CTL_WIDER = 1 << 1,  /* only with -o wide */
 	CTL_SHRINK = 1 << 2, /* cut where the line would be too long for the terminal */
 	CTL_STATE = 1 << 3,  /* coloured by its word */
+	CTL_SOME = 1 << 4,   /* only where some row has something in it */
 };
 
 struct ctl_column {

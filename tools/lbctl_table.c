@@ -21,6 +21,7 @@ struct ctl_table {
 	size_t column_count, row_count, row_room;
 	size_t *cells;  /* where each begins in `text`, row by row */
 	size_t *widths; /* of the columns */
+	bool *filled;   /* columns: there is something in a cell */
 	char *text;
 	size_t text_size, text_room;
 };
@@ -40,6 +41,7 @@ struct ctl_table *ctl_table_create(const struct ctl_column *columns, size_t coun
 	table->columns = columns;
 	table->column_count = count;
 	table->widths = or_die(calloc(count, sizeof(*table->widths)));
+	table->filled = or_die(calloc(count, sizeof(*table->filled)));
 	for (size_t i = 0; i < count; i++)
 		table->widths[i] = strlen(columns[i].title);
 	return table;
@@ -72,6 +74,7 @@ void ctl_table_add(struct ctl_table *table, const char *const *cells)
 		const char *cell = cells[i][0] ? cells[i] : "-";
 		size_t width = strlen(cell);
 
+		table->filled[i] |= cells[i][0] != '\0';
 		table->cells[first + i] = add_text(table, cell, width);
 		if (width > table->widths[i])
 			table->widths[i] = width;
@@ -86,7 +89,10 @@ static const char *cell(const struct ctl_table *table, size_t row, size_t column
 
 static bool shown(const struct ctl *ctl, const struct ctl_table *table, size_t column)
 {
-	return ctl->output == CTL_WIDE || !(table->columns[column].flags & CTL_WIDER);
+	const unsigned flags = table->columns[column].flags;
+
+	return (ctl->output == CTL_WIDE || !(flags & CTL_WIDER)) &&
+	       (!(flags & CTL_SOME) || table->filled[column]);
 }
 
 /* The width of a whole line. */
@@ -206,6 +212,7 @@ void ctl_table_free(struct ctl_table *table)
 	free(table->text);
 	free(table->cells);
 	free(table->widths);
+	free(table->filled);
 	free(table);
 }
 

@@ -401,8 +401,12 @@ void top_head(const struct ctl *ctl, const json_t *answer, char out[TOP_HEAD_LIN
 	const json_t *flows = json_object_get(status, "flow_table");
 	const json_t *known = json_object_get(status, "client_table");
 	char up[CTL_NUMBER_SIZE], text[5][CTL_NUMBER_SIZE];
-	char interfaces[TOP_CELL_SIZE], drops[TOP_CELL_SIZE];
+	char interfaces[TOP_CELL_SIZE], drops[TOP_CELL_SIZE], pins[64] = "";
+	size_t pinned = json_array_size(json_object_get(status, "pins"));
 
+	/* First, where a narrow terminal shows it, too. */
+	if (pinned)
+		snprintf(pins, sizeof(pins), "pinned clients: %zu  ", pinned);
 	uptime_text(ctl_integer(status, "uptime_s"), up);
 	interfaces_text(status, interfaces);
 	drops_text(ctl, answer, drops);
@@ -417,7 +421,7 @@ void top_head(const struct ctl *ctl, const json_t *answer, char out[TOP_HEAD_LIN
 		 scaled(ctl, totals, "new_flows_per_s", text[2]),
 		 scaled(ctl, totals, "drops_per_s", text[3]), drops);
 	snprintf(out[2], TOP_CELL_SIZE,
-		 "unsettled slots: %s  flow entries: %s of %s  clients: %s of %s",
+		 "%sunsettled slots: %s  flow entries: %s of %s  clients: %s of %s", pins,
 		 scaled(ctl, totals, "unsettled_slots", text[0]),
 		 scaled(ctl, flows, "entries", text[1]), scaled(ctl, flows, "limit", text[2]),
 		 scaled(ctl, known, "entries", text[3]), scaled(ctl, known, "limit", text[4]));

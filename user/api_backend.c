@@ -213,6 +213,12 @@ static void put_nat_refused(struct json_text *text, const char *key, const struc
 		json_text_null(text, key);
 }
 
+/* Clients that are pinned to it. */
+static void put_pins(struct json_text *text, const char *key, const struct view *view)
+{
+	json_text_integer(text, key, view->backend->pins);
+}
+
 /* What a draining backend has still to lose; flows and clients as of the last sweep. */
 static void put_left(struct json_text *text, const char *key, const struct view *view)
 {
@@ -292,6 +298,7 @@ static const struct field {
 	{"held_until", put_held_until},
 	{"short_lives", put_short_lives},
 	{"agent", put_agent},
+	{"pins", put_pins},
 };
 
 _Static_assert(sizeof(fields) / sizeof(fields[0]) == API_BACKEND_FIELDS, "count them");

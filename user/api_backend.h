@@ -14,7 +14,7 @@
 #include "json_text.h"
 #include "model.h"
 
-enum { API_BACKEND_FIELDS = 25 };
+enum { API_BACKEND_FIELDS = 26 };
 
 /* What the backends of one answer have in common. */
 struct api_backends {

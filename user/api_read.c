@@ -282,6 +282,7 @@ static json_t *read_backends(struct call *call, const struct pool *pool,
 
 	if (!counters)
 		return NULL;
+	pins_count(controller_pins(call->state->controller));
 	api_backends_init(&backends, call_model(call), NULL, &call->fault);
 	if (!backend)
 		json_text_begin(&text, NULL, '[');
@@ -349,6 +350,7 @@ int api_get_backends(struct call *call)
 		if (!only)
 			return -1;
 	}
+	pins_count(controller_pins(call->state->controller));
 	if (columns) {
 		text.style = JSON_TEXT_COLUMNS;
 		api_backends_head(&backends, &text);

@@ -373,6 +373,7 @@ int controller_doctor_start(struct controller *controller)
 {
 	if (!controller->doctor)
 		controller->doctor = doctor_create(controller->event, controller->dp);
+	pins_count(controller->pins);
 	return controller->doctor ? doctor_start(controller->doctor, controller->running) : -ENOMEM;
 }
 

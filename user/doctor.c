@@ -315,6 +315,7 @@ static int patients_make(struct doctor *doctor, const struct model *model)
 
 		doctor->checks[p] = check_of(model, pool);
 		doctor_judge_pool(pool, is_used(model, pool), &doctor->findings);
+		doctor_judge_pins(pool, &doctor->findings);
 		for (size_t b = 0; b < pool->backend_count; b++) {
 			size_t at = doctor->patient_count++;
 			struct patient *patient = &doctor->patients[at];

@@ -418,3 +418,17 @@ void doctor_judge_pool(const struct pool *pool, bool used, struct doctor_finding
 	       pool->backend_count ? "lbctl backend list %s -o wide" : "lbctl backend add %s/NAME",
 	       pool->name);
 }
+
+void doctor_judge_pins(const struct pool *pool, struct doctor_findings *out)
+{
+	char object[96];
+
+	if (!pool->pins)
+		return;
+	snprintf(object, sizeof(object), "pool %s", pool->name);
+	remedy(find(out, DOCTOR_NOTE, "pinned_clients", object,
+		    "clients that are pinned to a backend, whatever its table says: %" PRIu64,
+		    pool->pins),
+	       "lbctl client list %s (which, and for how long); lbctl client unpin %s ADDRESS",
+	       pool->name, pool->name);
+}

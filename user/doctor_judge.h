@@ -114,6 +114,9 @@ void doctor_judge_backend(const struct doctor_backend *backend, struct doctor_fi
 /* A pool with services of which no backend takes traffic. */
 void doctor_judge_pool(const struct pool *pool, bool used, struct doctor_findings *out);
 
+/* A pool with pinned clients: who forgets them wonders where those go. */
+void doctor_judge_pins(const struct pool *pool, struct doctor_findings *out);
+
 const char *doctor_severity_name(enum doctor_severity severity);
 
 #endif

@@ -254,6 +254,9 @@ static void put_pools(struct metrics_text *text, const struct metrics_input *inp
 		 "Live entries of the pool in the flow table, as of the last sweep."},
 		{"lbd_pool_clients",
 		 "Clients of the pool that are remembered, as of the last sweep."},
+		{"lbd_pool_pins", "Client addresses that lbctl client pin sends to one backend of "
+				  "the pool. Falls to 0 "
+				  "by itself."},
 	};
 
 	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
@@ -266,7 +269,8 @@ static void put_pools(struct metrics_text *text, const struct metrics_input *inp
 			metrics_sample(text, &labels,
 				       f == 0   ? pool->unsettled_slots
 				       : f == 1 ? pool->tracked_flows
-						: pool->clients);
+				       : f == 2 ? pool->clients
+						: pool->pins);
 		}
 	}
 }

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "metrics_socket.h"
+#include "pins.h"
 #include "rendering.h"
 #include "stats.h"
 #include "status_page.h"
@@ -126,6 +127,7 @@ static char *render(const struct controller *controller, enum metrics_scope scop
 	int error = count < 0 ? count : gather_notes(dp, notes);
 	char *text = NULL;
 
+	pins_count(controller_pins(controller));
 	if (!error)
 		error = stats_collect(dp, input.model, &totals);
 	if (!error) {

@@ -146,6 +146,7 @@ struct backend {
 	uint32_t left_flows;     /* live entries that name it, as of the last sweep */
 	uint32_t left_clients;   /* records that name it as owner, likewise */
 	uint64_t nat_refused;    /* new flows that found no source port toward it, likewise */
+	uint32_t pins;           /* clients pinned to it, as of the last pins_count */
 	uint64_t left_missed_ms; /* CLOCK_REALTIME when a flow of it last found no room; 0: none */
 	uint64_t drain_began_ms; /* CLOCK_REALTIME; 0: it does not drain, or nobody said */
 	uint64_t drain_until_ms; /* CLOCK_REALTIME of the deadline; 0: none */
@@ -186,6 +187,7 @@ struct pool {
 	uint32_t unsettled_slots;
 	uint64_t tracked_flows; /* as of the last sweep */
 	uint64_t clients;       /* known, likewise */
+	uint64_t pins;          /* of its backends */
 	uint64_t nat_flows;     /* that have entries, closing or not, likewise */
 	uint64_t swept_ms;      /* CLOCK_REALTIME when that began; 0: none yet */
 };

@@ -22,6 +22,7 @@ struct pins {
 	struct model *const *model;
 	struct dataplane_pin all[DATAPLANE_PINS_MAX];
 	size_t count;
+	uint32_t *counts; /* by the index of backends; for pins_count alone */
 };
 
 static uint64_t now_ms(void)
@@ -341,6 +342,33 @@ json_t *pins_json(struct pins *pins, const struct pool *pool, const struct addr 
 	return list;
 }
 
+void pins_count(struct pins *pins)
+{
+	const uint32_t backends = dataplane_settings(pins->dp)->limits.backends;
+	const struct model *model = *pins->model;
+	uint32_t now = dataplane_tick();
+
+	read_all(pins);
+	memset(pins->counts, 0, (backends + 1) * sizeof(*pins->counts));
+	for (size_t i = 0; i < pins->count; i++) {
+		const struct lb_pin *pin = &pins->all[i].value;
+
+		if (pin->backend <= backends && !pin_over(pin, now))
+			pins->counts[pin->backend]++;
+	}
+	for (size_t p = 0; p < model->pool_count; p++) {
+		struct pool *pool = model->pools[p];
+
+		pool->pins = 0;
+		for (size_t b = 0; b < pool->backend_count; b++) {
+			struct backend *backend = pool->backends[b];
+
+			backend->pins = backend->index ? pins->counts[backend->index] : 0;
+			pool->pins += backend->pins;
+		}
+	}
+}
+
 /* ---- start and stop ---- */
 
 struct pins *pins_create(sd_event *event, struct dataplane *dp, struct events *events,
@@ -354,8 +382,11 @@ struct pins *pins_create(sd_event *event, struct dataplane *dp, struct events *e
 	pins->dp = dp;
 	pins->events = events;
 	pins->model = model;
-	error = sd_event_add_time_relative(event, &pins->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
-					   pins);
+	pins->counts = calloc(dataplane_settings(dp)->limits.backends + 1, sizeof(*pins->counts));
+	error = pins->counts ? 0 : -ENOMEM;
+	if (!error)
+		error = sd_event_add_time_relative(event, &pins->timer, CLOCK_MONOTONIC, 0, 0,
+						   on_timer, pins);
 	if (error >= 0)
 		error = sd_event_source_set_enabled(pins->timer, SD_EVENT_OFF);
 	if (error >= 0)
@@ -370,5 +401,6 @@ void pins_free(struct pins *pins)
 	if (!pins)
 		return;
 	sd_event_source_disable_unref(pins->timer);
+	free(pins->counts);
 	free(pins);
 }

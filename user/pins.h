@@ -45,6 +45,10 @@ int pins_set(struct pins *pins, const struct pin_request *request, json_t **repo
 /* Whether that address of the pool is pinned now. */
 bool pins_has(struct pins *pins, const struct pool *pool, const struct addr *address);
 
+/* Has `pins` of the running model's pools and backends say how many of those that are not over
+ * there are to each now. For whoever is about to tell it: nobody else keeps it up to date. */
+void pins_count(struct pins *pins);
+
 /* The pins that are not over, of the pool (NULL: all), as the API shows them; NULL if out of
  * memory. With `address` (NULL: all) only that one's. */
 json_t *pins_json(struct pins *pins, const struct pool *pool, const struct addr *address);

@@ -103,7 +103,7 @@ names=(lbd_build_info
 	lbd_backend_{packets,bytes,new_flows}_total
 	lbd_backend_{up,weight,slots,draining,check_failures_total,transitions_total}
 	lbd_backend_check_duration_seconds
-	lbd_drops_total lbd_pool_unsettled_slots lbd_pool_clients
+	lbd_drops_total lbd_pool_unsettled_slots lbd_pool_clients lbd_pool_pins
 	lbd_flow_table_entries lbd_flow_table_limit lbd_client_table_entries
 	lbd_table_build_seconds lbd_publish_seconds lbd_xdp_attached
 	lbd_config_last_reload_success lbd_config_last_reload_timestamp_seconds)

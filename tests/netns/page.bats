@@ -80,6 +80,9 @@ lbctl_says()
 		backends_up: "\(.backends_up) of \(.backends)", packets: "\(.packets)"}'
 	lbctl -o json pool list | jq -cS '.pools[] | {pool: .name, clients: "\(.clients)",
 		tracked_flows: "\(.tracked_flows)", unsettled_slots: "\(.unsettled_slots)"}'
+	lbctl -o json status | jq -cS '.pins[] | {pinned: .client, pool, backend,
+		in_effect: (if .in_effect then "yes" else "no: it takes no new flows" end),
+		left: (if .left_s < 120 then "\(.left_s) s" else "\(.left_s / 60 | floor) min" end)}'
 	lbctl -o json drops | jq -cS '.drops[] | select(.packets > 0)
 		| {verdict, packets: "\(.packets)"}'
 	lbctl events | tail -n 100 | tr -s ' ' | jq -RcS 'split(" ") | {event: .[1], told: .[2:] | join(" ")}'
@@ -126,6 +129,28 @@ for _ in range(3):
 	browse "$LAB/page.html" --dump-dom
 	run -1 grep -E 'CONSOLE|Uncaught|Refused' "$LAB/log/browser"
 	run -1 grep -oE '(src|href)="(https?:)?//[^"]*"' "$ROOT/user/status_page.html"
+}
+
+pins_hidden() { grep -q '<section id="pins-card"[^>]* hidden' "$LAB/page.html"; }
+
+@test "pinned clients are on the page while there are any" {
+	wait_until 2 page_agrees
+	pins_hidden
+	lbctl client pin web "$(client_v4 1)" web1 --for 10m30s >/dev/null
+	lbctl client pin web "$(client_v4 2)" web3 --for 20m30s >/dev/null
+	lbctl client pin spare 2001:db8:c::11 web1 --for 30m30s >/dev/null
+	wait_until 2 page_agrees
+	not pins_hidden
+	expect "$(jq -r 'select(.pinned) | "\(.pool) \(.backend) \(.left) \(.in_effect)"' "$LAB/page.said" | sort)" = \
+		"spare web1 30 min yes"$'\n'"web web1 10 min yes"$'\n'"web web3 20 min no: it takes no new flows"
+	picture pins-light --window-size=1280,900
+	picture pins-dark --window-size=1280,900 --blink-settings=preferredColorScheme=0
+	picture pins-phone --window-size=390,1200
+	for pin in web/"$(client_v4 1)" web/"$(client_v4 2)" spare/2001:db8:c::11; do
+		lbctl client unpin "${pin%%/*}" "${pin#*/}" >/dev/null
+	done
+	wait_until 2 page_agrees
+	pins_hidden
 }
 
 @test "a backend that is killed is down on the page, and its slots are the others'" {

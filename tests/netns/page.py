@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What the status page shows, from the DOM a browser dumped: a line of JSON for each backend, service,
-pool, verdict and event."""
+pool, pinned client, verdict and event."""
 import html.parser
 import json
 import sys
@@ -27,7 +27,7 @@ class Page(html.parser.HTMLParser):
             return
         if "data-pool" in attrs:
             self.pool, self.row = attrs["data-pool"], None
-        if attrs.get("id") in ("pools", "services", "verdicts", "events", "figures"):
+        if attrs.get("id") in ("pins", "pools", "services", "verdicts", "events", "figures"):
             self.section, self.row = attrs["id"], None
             if self.section != "pools":
                 self.pool = None
@@ -59,6 +59,8 @@ def line(place, fields):
     elif section == "pools":
         fields["pool"] = pool
         fields = {name: text.replace(",", "") for name, text in fields.items()}
+    elif section == "pins":
+        fields["pinned"] = fields.pop("client")
     elif section == "services":
         fields["service"] = fields.pop("name")
         fields["packets"] = fields["packets"].replace(",", "")

@@ -31,7 +31,7 @@ setup_file()
 	done
 	{
 		echo 'version: 1'
-		echo 'global: {limits: {flows: 10000, clients: 10000}}'
+		echo 'global: {metrics: "127.0.0.1:9555", limits: {flows: 10000, clients: 10000}}'
 		echo 'pools:'
 		pool flow 'key: 5-tuple'
 		pool source 'key: source-ip'
@@ -90,7 +90,8 @@ usual()
 			"[[\"$(client_v4 1)\",\"$to\",true]]"
 		run -0 lbctl client list "$pool"
 		[[ $output == *"PINNED CLIENT"*"$(client_v4 1)"*"$to"* ]]
-		expect "$(lbctl pool show "$pool" -o json | jq '.pins[0].left_s > 590')" = true
+		run -0 lbctl pool show "$pool" -o json
+		expect "$(jq -s 'map(.pins[0].left_s > 590)' -c <<<"$output")" = "[true]"
 		expect "$(lbctl status -o json | jq --arg pool "$pool" 'any(.pins[]; .pool == $pool)')" = true
 		run -0 lbctl flow lookup tcp "$(client_v4 1):40000" "192.0.2.10:$(port_of "$pool")" -o json
 		expect "$(jq -r '[.backend, .decided_by, .pin.backend] | join(" ")' <<<"$output")" = "$to client $to"
@@ -100,9 +101,51 @@ usual()
 	done
 	lbctl events -o json | jq -se '[.[] | select(.event == "pin")] | (map(.to) | unique) == ["over", "pinned"]
 		and all(.[]; .client == "198.51.100.11" and .reason == "uid 0")'
+	run -0 lbctl events
+	[[ $output == *"/web"[12]"  client $(client_v4 1)  free -> pinned  (uid 0)"* ]]
 	# Others were never sent anywhere else.
 	lbctl client pin flow "$(client_v4 1)" web1 --for 10m >/dev/null
 	expect "$(reached flow 2 40)" = "web1 web2 "
+}
+
+# What of the pins of pool source is told where nobody asks for them.
+told_of()
+{
+	lbctl status | sed -nE '/^pinned/,/^forwarded/s/^(pinned clients| {18}) *(.* of source to .*)/\2/p'
+	lbctl backend list source -o json | jq -r '.backends[] | "\(.name) has \(.pins)"'
+	lbctl backend list source -o wide | grep -o PINS
+	lbctl backend show source/web1 | grep -o '^pinned clients .*' | tr -s ' '
+	on balancer curl -s http://127.0.0.1:9555/metrics | grep '^lbd_pool_pins{pool="source"}'
+	lbctl doctor -o json | jq -r '.findings[] | select(.code == "pinned_clients") | "\(.severity) \(.object): \(.type)"'
+	lbctl top --once | grep -oE '^pinned clients: [0-9]+'
+}
+
+tells() { [[ $(told_of) =~ ^$1$ ]]; }
+
+@test "it is told where nobody asks for it, and only while it lasts" {
+	local none=$'web1 has 0\nweb2 has 0\nlbd_pool_pins\\{pool="source"\\} 0'
+	wait_until 5 tells "$none"
+	lbctl client pin source "$(client_v4 1)" web1 --for 10m >/dev/null
+	wait_until 5 tells "$(client_v4 1) of source to web1, for another [56][0-9]{2} s
+web1 has 1
+web2 has 0
+PINS
+pinned clients 1 \\(\`lbctl client list source\`\\)
+lbd_pool_pins\\{pool=\"source\"\\} 1
+note pool source: lbctl client list source \\(which, and for how long\\); lbctl client unpin source ADDRESS
+pinned clients: 1"
+	lbctl backend maint source/web1 >/dev/null
+	run -0 lbctl status
+	[[ $output == *" (not in effect: it takes no new flows)"* ]]
+	lbctl backend ready source/web1 >/dev/null
+	for n in 2 3 4 5 6 7; do lbctl client pin always "$(client_v4 $n)" web2 --for 1m >/dev/null; done
+	run -0 lbctl status
+	[[ $output == *"and 2 more (\`lbctl client list POOL\`)"* ]]
+	expect "$(lbctl backend list always -o json | jq -c '[.backends[].pins]')" = "[0,6]"
+	for n in 2 3 4 5 6 7; do lbctl client unpin always "$(client_v4 $n)" >/dev/null; done
+	# Its end by itself is seen at once, too.
+	lbctl client pin source "$(client_v4 1)" web1 --for 1s >/dev/null
+	wait_until 5 tells "$none"
 }
 
 @test "connections stay when it begins, when it ends, and when it is given another backend" {

@@ -404,6 +404,11 @@ json_t *pins_json(struct pins *pins_, const struct pool *pool, const struct addr
 	return json_array();
 }
 
+void pins_count(struct pins *pins_)
+{
+	(void)pins_;
+}
+
 bool pins_has(struct pins *pins_, const struct pool *pool, const struct addr *address)
 {
 	(void)pins_;

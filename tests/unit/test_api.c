@@ -87,7 +87,8 @@ static const struct api_case {
 	 "{\"pool\": \"web\", \"name\": \"web1\", \"weight\": 3, \"effective_weight\": 3,"
 	 " \"admin\": \"ready\", \"health\": \"up\", \"reason\": \"connected in 0.4 ms\","
 	 " \"since\": \"2023-11-14T22:13:20.123Z\", \"slots\": 65537, \"packets\": 5,"
-	 " \"bytes\": 500, \"new_flows\": 5, \"left\": null, \"next_hop\": {\"resolved\": true,"
+	 " \"bytes\": 500, \"new_flows\": 5, \"pins\": 0, \"left\": null, \"next_hop\": "
+	 "{\"resolved\": true,"
 	 " \"interface\": \"lo\", \"mac\": \"00:00:00:00:00:00\", \"mtu\": 0, \"why\": null}}",
 	 NULL},
 	{"GET", "/v1/pools/web/backends/web2", NULL, 200,

@@ -228,6 +228,12 @@ static void test_pools(void **state)
 	backend->admin = ADMIN_MAINT;
 	doctor_judge_pool(pool, true, &findings);
 	expect(&findings, "error no_backend", 3);
+	doctor_judge_pins(pool, &findings);
+	expect(&findings, "", 4);
+	pool->pins = 2;
+	doctor_judge_pins(pool, &findings);
+	assert_string_equal(findings.items[0].object, "pool web");
+	expect(&findings, "note pinned_clients", 5);
 	model_free(model);
 }
 

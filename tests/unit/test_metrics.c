@@ -55,6 +55,7 @@ static struct model *make_model(void)
 	web->unsettled_slots = 5;
 	web->tracked_flows = 17;
 	web->clients = 9;
+	web->pins = 2;
 	return model;
 }
 
@@ -124,6 +125,8 @@ static const char *const lines[] = {
 	"lbd_pool_tracked_flows{pool=\"web\"} 17",
 	"lbd_pool_clients{pool=\"dns\"} 0",
 	"lbd_pool_clients{pool=\"web\"} 9",
+	"lbd_pool_pins{pool=\"dns\"} 0",
+	"lbd_pool_pins{pool=\"web\"} 2",
 	"lbd_drops_total{verdict=\"drop_ttl\"} 7",
 	"lbd_drops_total{verdict=\"drop_too_big\"} 0",
 	"lbd_notes_total{note=\"client_untracked\"} 6",
