@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../user/addr.h"
 #include "lbctl.h"
 
 static void print_clients(const struct ctl *ctl, const json_t *list)
@@ -86,25 +87,66 @@ void ctl_print_pins(const struct ctl *ctl, const json_t *pins)
 	ctl_table_finish(ctl, table);
 }
 
+/* The address of one client, which the list may show with its whole length. */
+static int pinned_address(const char *text, const char *attempt, char out[PREFIX_TEXT_SIZE],
+			  struct fault *fault)
+{
+	size_t size = strcspn(text, "/");
+	struct prefix prefix;
+
+	if (text[size] && prefix_parse(text, &prefix, NULL) == 0 &&
+	    prefix.length == (prefix.addr.family == 4 ? 32 : 128)) {
+		addr_format(&prefix.addr, out);
+		return 0;
+	}
+	if (!text[size] && size < PREFIX_TEXT_SIZE) {
+		memcpy(out, text, size + 1);
+		return 0;
+	}
+	fault_set(fault, FAULT_USAGE, "client \"%s\": %s: it is no single address", text, attempt);
+	return fault_hint(fault, "a pin is for one address, whatever prefix the pool takes for a "
+				 "client");
+}
+
+/* POOL/NAME, too, where it is that pool. NULL with the fault. */
+static const char *pinned_to(const char *pool, const char *backend, struct fault *fault)
+{
+	const char *slash = strchr(backend, '/');
+	const size_t size = strlen(pool);
+
+	if (!slash)
+		return backend;
+	if ((size_t)(slash - backend) == size && !strncmp(backend, pool, size))
+		return slash + 1;
+	fault_set(fault, FAULT_USAGE,
+		  "backend %s: pinning a client of pool %s to it: it is none of that pool's",
+		  backend, pool);
+	fault_hint(fault, "`lbctl backend list %s` shows those", pool);
+	return NULL;
+}
+
 int ctl_client_pin(struct ctl *ctl, struct fault *fault)
 {
-	const char *backend = ctl->arguments[2], *slash = strchr(backend, '/');
-	const size_t size = strlen(ctl->arguments[0]);
+	const char *backend = pinned_to(ctl->arguments[0], ctl->arguments[2], fault);
+	char address[PREFIX_TEXT_SIZE];
 	struct ctl_request request = {
-		.method = "PUT",
-		.path = {"pools", ctl->arguments[0], "clients", ctl->arguments[1], "pin"}};
+		.method = "PUT", .path = {"pools", ctl->arguments[0], "clients", address, "pin"}};
 	json_t *body;
 	int error;
 
+	if (!backend || pinned_address(ctl->arguments[1], "pinning it", address, fault) != 0)
+		return -1;
+
 	if (!ctl_value(ctl, "for")) {
-		fault_set(fault, FAULT_USAGE, "client pin: for how long?");
-		return fault_hint(fault, "--for 10m");
+		fault_set(fault, FAULT_USAGE, "client %s: pinning it: it is not said for how long",
+			  ctl->arguments[1]);
+		return fault_hint(fault, "--for T, from 1s to 24h: --for 10m");
 	}
-	/* POOL/NAME, too, where it is that pool. */
-	if (slash && (size_t)(slash - backend) == size &&
-	    !strncmp(backend, ctl->arguments[0], size))
-		backend = slash + 1;
 	body = json_pack("{s:s, s:s}", "backend", backend, "for", ctl_value(ctl, "for"));
+	if (!body)
+		return fault_set(fault, FAULT_USAGE,
+				 "client %s: pinning it: the backend's name is no UTF-8 text",
+				 address);
 	request.body = body;
 	error = ctl_change(ctl, &request, fault);
 	json_decref(body);
@@ -113,9 +155,12 @@ int ctl_client_pin(struct ctl *ctl, struct fault *fault)
 
 int ctl_client_unpin(struct ctl *ctl, struct fault *fault)
 {
+	char address[PREFIX_TEXT_SIZE];
 	struct ctl_request request = {
 		.method = "DELETE",
-		.path = {"pools", ctl->arguments[0], "clients", ctl->arguments[1], "pin"}};
+		.path = {"pools", ctl->arguments[0], "clients", address, "pin"}};
 
+	if (pinned_address(ctl->arguments[1], "unpinning it", address, fault) != 0)
+		return -1;
 	return ctl_change(ctl, &request, fault);
 }

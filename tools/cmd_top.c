@@ -73,9 +73,13 @@ static int parse(struct top *top, struct fault *fault)
 	if (!ctl_value(top->ctl, "interval"))
 		top->interval_ms = INTERVAL_MS;
 	if (top->interval_ms < INTERVAL_LEAST_MS || top->interval_ms > INTERVAL_MOST_MS)
-		return fault_set(fault, FAULT_USAGE, "top: --interval: from 100ms to 1h");
+		return fault_set(fault, FAULT_USAGE,
+				 "top: --interval \"%s\": not a time from 100ms to 1h",
+				 ctl_value(top->ctl, "interval"));
 	if (filter && strlen(filter) >= TOP_FILTER_SIZE)
-		return fault_set(fault, FAULT_USAGE, "top: --filter: it is too long");
+		return fault_set(fault, FAULT_USAGE,
+				 "top: --filter: it is longer than the %d bytes that it may have",
+				 TOP_FILTER_SIZE - 1);
 	snprintf(top->state.order.filter, TOP_FILTER_SIZE, "%s", filter ? filter : "");
 	return 0;
 }

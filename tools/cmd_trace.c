@@ -100,7 +100,9 @@ static void print_about(const json_t *line)
 		return;
 	fflush(stdout);
 	fprintf(stderr, "lbctl: %" PRIu64 " packets not shown", ctl_integer(line, "not_shown"));
-	if (ctl_integer(line, "for_ring") || ctl_integer(line, "for_reader"))
+	if (!ctl_integer(line, "for_ring") && !ctl_integer(line, "for_reader"))
+		fputs(" (for the rate: a larger --rate, or a filter, shows more)", stderr);
+	else
 		fprintf(stderr,
 			" (%" PRIu64 " for the rate, %" PRIu64 " that lbd and %" PRIu64
 			" that lbctl did not take in time)",
@@ -178,9 +180,11 @@ static int file_open(const struct ctl *ctl, struct fault *fault)
 	if (!output.path)
 		return 0;
 	output.lines = strcmp(output.path, "-") != 0;
-	if (!output.lines && ctl->output == CTL_JSON)
-		return fault_set(fault, FAULT_USAGE,
-				 "trace: --pcap - and -o json: stdout can have one of them");
+	if (!output.lines && ctl->output == CTL_JSON) {
+		fault_set(fault, FAULT_USAGE,
+			  "trace: --pcap - and -o json: stdout can have one of them");
+		return fault_hint(fault, "--pcap FILE");
+	}
 	output.file = output.lines ? fopen(output.path, "we") : stdout;
 	if (!output.file)
 		return file_fault(errno, fault);
@@ -239,5 +243,6 @@ int ctl_trace(struct ctl *ctl, struct fault *fault)
 		return file_fault(errno, fault);
 	if (error || (count && output.shown >= strtoull(count, NULL, 10)))
 		return error;
-	return fault_set(fault, FAULT_UNREACHABLE, "lbd: tracing: it ended the connection");
+	fault_set(fault, FAULT_UNREACHABLE, "lbd: tracing: it ended the connection");
+	return fault_hint(fault, "it was stopped or started anew: `lbctl status`, and trace again");
 }

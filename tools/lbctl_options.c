@@ -29,20 +29,21 @@ enum { GLOBAL_COUNT = sizeof(globals) / sizeof(globals[0]) };
 
 /* ---- unknown words ---- */
 
-/* Returns -1. `list` stands in the hint where nothing is near. */
-static int unknown(const char *what, const char *word, const char *const *words, size_t count,
-		   struct fault *fault)
+/* Returns -1. `list` stands in the hint where nothing is near; `dashes`: what words are typed with
+ * before them. */
+static int unknown(const char *what, const char *dashes, const char *word, const char *const *words,
+		   size_t count, struct fault *fault)
 {
 	const char *nearest = fault_nearest(word, words, count);
 	char list[256] = "";
 	size_t used = 0;
 
-	fault_set(fault, FAULT_USAGE, "unknown %s \"%s\"", what, word);
+	fault_set(fault, FAULT_USAGE, "unknown %s \"%s%s\"", what, dashes, word);
 	if (nearest)
-		return fault_hint(fault, "did you mean %s?", nearest);
+		return fault_hint(fault, "did you mean %s%s?", dashes, nearest);
 	for (size_t i = 0; i < count && used < sizeof(list); i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
-					 words[i]);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s%s", i ? ", " : "",
+					 dashes, words[i]);
 	return fault_hint(fault, "there are: %s", list);
 }
 
@@ -121,7 +122,7 @@ static int unknown_option(const struct ctl *ctl, const char *given, struct fault
 		words[count++] = globals[i].name;
 	for (size_t i = 0; i < option_count(ctl->command); i++)
 		words[count++] = ctl->command->options[i].name;
-	return unknown("option", name, words, count, fault);
+	return unknown("option", "--", name, words, count, fault);
 }
 
 /* ---- reading ---- */
@@ -136,7 +137,7 @@ static int take_output(struct ctl *ctl, const char *word, struct fault *fault)
 		ctl->output = (enum ctl_output)i;
 		return 0;
 	}
-	return unknown("output format", word, words, 3, fault);
+	return unknown("output format", "", word, words, 3, fault);
 }
 
 static int take(struct ctl *ctl, int option, struct fault *fault)
@@ -220,8 +221,9 @@ static int check_arguments(const struct ctl *ctl, struct fault *fault)
 			  ctl->arguments[command->most]);
 	else
 		return 0;
-	return fault_hint(fault, "lbctl %s%s%s", name, command->arguments[0] ? " " : "",
-			  command->arguments);
+	return fault_hint(fault, "lbctl %s%s%s%s", name, command->arguments[0] ? " " : "",
+			  command->arguments,
+			  option_count(command) ? " (--help lists its options)" : "");
 }
 
 static const char globals_until_word[] = "+:o:ns:c:hV";
@@ -249,7 +251,7 @@ static int read_verb(struct ctl *ctl, int argc, char **argv, struct fault *fault
 	}
 	ctl->command = find_command(ctl->object, argv[optind++]);
 	snprintf(what, sizeof(what), "%s command", ctl->object);
-	return ctl->command ? 0 : unknown(what, argv[optind - 1], words, count, fault);
+	return ctl->command ? 0 : unknown(what, "", argv[optind - 1], words, count, fault);
 }
 
 /* Object and verb, with options before and between. Sets ctl->command, but where help is asked for
@@ -271,7 +273,7 @@ static int read_command(struct ctl *ctl, int argc, char **argv, struct fault *fa
 	if (ctl->command)
 		return 0;
 	if (!list_words(object, words))
-		return unknown("command", object, words, list_words(NULL, words), fault);
+		return unknown("command", "", object, words, list_words(NULL, words), fault);
 	ctl->object = object;
 	return read_verb(ctl, argc, argv, fault);
 }

@@ -41,9 +41,13 @@ static json_t *ask(const struct ctl *ctl, const char *object, const char *field,
 		return NULL;
 	kept = field ? json_incref(json_object_get(reply, field)) : json_incref(reply);
 	json_decref(reply);
-	if (!kept)
+	if (!kept) {
 		fault_set(fault, FAULT_FAILED, "lbd: asking it for %s: its answer has none",
 			  object);
+		fault_hint(fault,
+			   "`lbctl status` and `lbctl --version` say whether it is of another "
+			   "version");
+	}
 	return kept;
 }
 

@@ -41,10 +41,11 @@ int api_pin_client(struct call *call)
 	if (duration_parse(time, &request.for_ms) && request.for_ms >= PIN_LEAST_MS &&
 	    request.for_ms <= PIN_MOST_MS)
 		return set(call, &request);
-	return fault_set(&call->fault, FAULT_USAGE,
-			 "client %s: pinning it: \"%s\" is not a time from %s to %s", call->args[1],
-			 time, duration_format(PIN_LEAST_MS, least),
-			 duration_format(PIN_MOST_MS, most));
+	fault_set(&call->fault, FAULT_USAGE,
+		  "client %s: pinning it: \"%s\" is not a time from %s to %s", call->args[1], time,
+		  duration_format(PIN_LEAST_MS, least), duration_format(PIN_MOST_MS, most));
+	return fault_hint(&call->fault,
+			  "times are written 30s, 10m, 2h; pinning it again prolongs it");
 }
 
 int api_unpin_client(struct call *call)

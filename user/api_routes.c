@@ -327,7 +327,7 @@ static int no_such_path(struct call *call)
 static int no_such_method(struct call *call, const struct route *route)
 {
 	call->reply->status = 405;
-	call->reply->allow = route->put      ? "GET, HEAD, PUT"
+	call->reply->allow = route->put      ? (route->get ? "GET, HEAD, PUT" : "PUT, DELETE")
 			     : route->post   ? (route->get ? "GET, HEAD, POST" : "POST")
 			     : route->patch  ? "GET, HEAD, PATCH"
 			     : route->remove ? "DELETE"

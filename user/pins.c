@@ -159,21 +159,25 @@ void pins_swept(struct pins *pins, uint32_t began)
 
 /* ---- what is asked for ---- */
 
+/* What is attempted, for messages. */
+static const char *attempt(const struct pin_request *request)
+{
+	return request->for_ms ? "pinning it" : "unpinning it";
+}
+
 static int parse_address(const struct pin_request *request, const struct pool *pool,
 			 struct addr *out, struct fault *fault)
 {
-	const char *why;
+	const char *why = NULL;
 
-	if (addr_parse(request->address, out, &why) != 0) {
-		fault_set(fault, FAULT_USAGE, "client \"%s\": bad address: %s", request->address,
-			  why);
-		return fault_hint(fault, "a pin is for one address of pool %s's clients",
-				  pool->name);
-	}
-	why = addr_unicast_problem(out);
-	return why ? fault_set(fault, FAULT_USAGE, "client %s: pinning it: %s", request->address,
-			       why)
-		   : 0;
+	if (addr_parse(request->address, out, &why) == 0)
+		why = addr_unicast_problem(out);
+	if (!why)
+		return 0;
+	fault_set(fault, FAULT_USAGE, "client \"%s\": %s: %s", request->address, attempt(request),
+		  why);
+	return fault_hint(fault, "a pin is for one address of pool %s's clients, whole",
+			  pool->name);
 }
 
 static void report_add(json_t **report, const char *change, const struct pool *pool,
@@ -253,11 +257,12 @@ static int pin_to(struct pins *pins, const struct pin_request *request, const st
 	if (!backend)
 		return -1;
 	addr_format(addr, address);
-	if (!backend->index || !pool->index)
-		return fault_set(fault, FAULT_CONFLICT,
-				 "backend %s/%s: pinning a client to it: it is not in the data "
-				 "plane yet",
-				 pool->name, backend->name);
+	if (!backend->index || !pool->index) {
+		fault_set(fault, FAULT_CONFLICT,
+			  "backend %s/%s: pinning a client to it: it is not in the data plane yet",
+			  pool->name, backend->name);
+		return fault_hint(fault, "lbd's log says why, if it stays so; then once more");
+	}
 	pin.value = (struct lb_pin){
 		.backend = backend->index,
 		.since = now,
@@ -285,7 +290,9 @@ static int pin_to(struct pins *pins, const struct pin_request *request, const st
 int pins_set(struct pins *pins, const struct pin_request *request, json_t **report,
 	     struct fault *fault)
 {
-	const struct pool *pool = find_pool(*pins->model, request->pool, "pinning a client", fault);
+	const struct pool *pool =
+		find_pool(*pins->model, request->pool,
+			  request->for_ms ? "pinning a client" : "unpinning a client", fault);
 	struct addr addr;
 	int error;
 

@@ -48,8 +48,10 @@ static int parse_address(const json_t *parameters, struct lb_trace_filter *filte
 
 	if (!text)
 		return 0;
-	if (prefix_parse(text, &prefix, &why) != 0)
-		return fault_set(fault, FAULT_USAGE, "trace: address \"%s\": %s", text, why);
+	if (prefix_parse(text, &prefix, &why) != 0) {
+		fault_set(fault, FAULT_USAGE, "trace: address \"%s\": %s", text, why);
+		return fault_hint(fault, "one like 198.51.100.7, or a prefix like 2001:db8::/32");
+	}
 	memset(&ones.ip, 0xff, sizeof(ones.ip));
 	ones.family = prefix.addr.family;
 	filter->family = prefix.addr.family;
@@ -82,8 +84,9 @@ static int parse_proto(const json_t *parameters, struct lb_trace_filter *filter,
 /* What has no index yet is not in the maps, and no packet is its. */
 static int not_there_yet(const char *kind, const char *name, struct fault *fault)
 {
-	return fault_set(fault, FAULT_CONFLICT,
-			 "%s %s: tracing it: it is not in the data plane yet", kind, name);
+	fault_set(fault, FAULT_CONFLICT, "%s %s: tracing it: it is not in the data plane yet", kind,
+		  name);
+	return fault_hint(fault, "lbd's log says why, if it stays so; then once more");
 }
 
 static int parse_objects(const json_t *parameters, const struct model *model,
@@ -107,9 +110,11 @@ static int parse_objects(const json_t *parameters, const struct model *model,
 	if (!target)
 		return 0;
 	name = strchr(target, '/');
-	if (!name || (size_t)(name - target) >= sizeof(pool_name))
-		return fault_set(fault, FAULT_USAGE,
-				 "trace: backend \"%s\": it is written POOL/NAME", target);
+	if (!name || (size_t)(name - target) >= sizeof(pool_name)) {
+		fault_set(fault, FAULT_USAGE, "trace: backend \"%s\": it is written POOL/NAME",
+			  target);
+		return fault_hint(fault, "`lbctl backend list` shows them so");
+	}
 	memcpy(pool_name, target, (size_t)(name - target));
 	pool_name[name - target] = '\0';
 	pool = find_pool(model, pool_name, "tracing its backend", fault);

@@ -221,8 +221,26 @@ pinned clients: 1"
 	[[ $output == *"did you mean source/web1?"* ]]
 	run -2 lbctl client pin source 198.51.100.300 web1 --for 1m
 	run -2 lbctl client pin source 224.0.0.1 web1 --for 1m
+	[[ $output == *"client \"224.0.0.1\": pinning it: it is a multicast address"*"one address of pool source's"* ]]
+	run -2 lbctl client unpin source 224.0.0.1
+	[[ $output == *": unpinning it: it is a multicast address"* ]]
+	for how in pin unpin; do
+		[[ $how == pin ]] && rest=(web1 --for 1m) || rest=()
+		run -2 lbctl client "$how" source 198.51.100.0/24 "${rest[@]}"
+		[[ $output == *"${how}ning it: it is no single address"*"a pin is for one address"* ]]
+	done
+	run -0 lbctl client pin source "$(client_v4 1)/32" source/web1 --for 1m -n
+	[[ $output == *"source/$(client_v4 1): to web1 for 1m" ]]
+	run -2 lbctl client pin source "$(client_v4 1)" flow/web1 --for 1m
+	[[ $output == *"it is none of that pool's"*"lbctl backend list source"* ]]
+	run -2 lbctl client pin source "$(client_v4 1)" $'\xff' --for 1m
+	[[ $output == *"no UTF-8 text"* ]]
+	run -2 lbctl client pin source
+	[[ $output == *"lbctl client pin POOL ADDRESS BACKEND (--help lists its options)"* ]]
+	run -2 lbctl client pin source "$(client_v4 1)" web1 --form 1m
+	[[ $output == *'unknown option "--form"'*"did you mean --for?"* ]]
 	run -2 lbctl client pin source "$(client_v4 1)" web1
-	[[ $output == *"for how long?"*"--for 10m"* ]]
+	[[ $output == *"it is not said for how long"*"--for 10m"* ]]
 	run -2 lbctl client pin source "$(client_v4 1)" web1 --for 25h
 	[[ $output == *'"25h" is not a time from 1s to 24h'* ]]
 	run -4 lbctl client unpin source "$(client_v4 1)"

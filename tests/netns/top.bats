@@ -260,6 +260,7 @@ terminal_is_sane()
 	run -2 lbctl top --view clients
 	run -2 lbctl top --sort colour
 	run -2 lbctl top --interval 1ms
+	[[ $output == *'--interval "1ms": not a time from 100ms to 1h'* ]]
 	run -3 "$BUILD/lbctl" --socket "$LAB/none.sock" top
 	((++session))
 	terminal new-session -d -x 80 -y 20 \

@@ -175,6 +175,8 @@ static const struct api_case {
 	 "{\"error\": {\"message\": \"weight\"}}", NULL},
 	{"GET", "/v1/what-if?change=kill&backend=web/web7", NULL, 404,
 	 "{\"error\": {\"message\": \"backend web/web7\"}}", NULL},
+	{"GET", "/v1/pools/web/clients/198.51.100.7/pin", NULL, 405,
+	 "{\"error\": {\"hint\": \"it takes PUT, DELETE\"}}", NULL},
 	{"POST", "/v1/what-if?change=kill&backend=web/web1", "{}", 405, "{\"error\": {}}", NULL},
 	{"GET", "/v1/config", NULL, 200,
 	 "{\"version\": 1, \"pools\": [{\"name\": \"dns\"}, {\"name\": \"web\", \"check\":"

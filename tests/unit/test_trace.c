@@ -110,7 +110,7 @@ static void test_wrong(void **state)
 		const char *message, *hint;
 	} rows[] = {
 		{"address=192.0.2.1/24", FAULT_USAGE, "trace: address \"192.0.2.1/24\": ", ""},
-		{"address=", FAULT_USAGE, "trace: address \"\": ", ""},
+		{"address=", FAULT_USAGE, "trace: address \"\": ", "198.51.100.7"},
 		{"port=0", FAULT_USAGE, "not a number from 1 to 65535", ""},
 		{"port=+1", FAULT_USAGE, "not a number from 1 to 65535", ""},
 		{"rate=10001", FAULT_USAGE, "not a number from 1 to 10000", ""},
@@ -118,10 +118,10 @@ static void test_wrong(void **state)
 		{"proto=6", FAULT_USAGE, "neither tcp", ""},
 		{"frames=yes", FAULT_USAGE, "neither 0 nor 1", ""},
 		{"service=htp", FAULT_NOT_FOUND, "service htp: tracing it", "did you mean http?"},
-		{"backend=web1", FAULT_USAGE, "it is written POOL/NAME", ""},
+		{"backend=web1", FAULT_USAGE, "it is written POOL/NAME", "backend list"},
 		{"backend=wob/web1", FAULT_NOT_FOUND, "pool wob", "did you mean web?"},
 		{"backend=web/web9", FAULT_NOT_FOUND, "backend web/web9", "did you mean web/web1?"},
-		{"backend=web/web2", FAULT_CONFLICT, "not in the data plane yet", ""},
+		{"backend=web/web2", FAULT_CONFLICT, "not in the data plane yet", "lbd's log"},
 		{"verdict=", FAULT_NOT_FOUND, "verdict \"\"", "drops -o wide"},
 		{"verdict=drop,forwardd", FAULT_NOT_FOUND, "verdict \"forwardd\"",
 		 "did you mean forward"},
