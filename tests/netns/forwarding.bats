@@ -194,14 +194,23 @@ both_answer_udp() # VIP PORT
 	stop any-web2
 }
 
-# outer_sources VIP: of the encapsulated packets to that VIP while requests go to it.
+captured_sources()
+{
+	awk -v vip="$1.80:" '$5 == "10.0.0.11:" && $9 == vip { print $3 }' "$LAB/log/capture" | sort -u
+}
+
+enough_sources() { (($(captured_sources "$1" | wc -l) >= $2)); }
+
+# outer_sources VIP COUNT: of the encapsulated packets to that VIP while requests go to it.
 outer_sources()
 {
 	spawn capture router tcpdump --immediate-mode -ln -i web1 'ip proto 4 and dst 10.0.0.11'
 	wait_until 30 grep -q listening "$LAB/log/capture"
 	visit "$(client_v4 1)" "$1" 60 >/dev/null
+	# What captures may be behind.
+	wait_until 10 enough_sources "$1" "$2" || true
 	stop capture
-	awk -v vip="$1.80:" '$5 == "10.0.0.11:" && $9 == vip { print $3 }' "$LAB/log/capture" | sort -u
+	captured_sources "$1"
 }
 
 # Captured at a backend, where the kernel of the capture checks what it shows (-v).
@@ -223,14 +232,14 @@ outer_sources()
 }
 
 @test "the outer source varies by flow under encap_source" {
-	run -0 outer_sources "$(vip4 two 0)"
+	run -0 outer_sources "$(vip4 two 0)" 6
 	echo "$output"
 	expect "$(grep -c '^172\.16\.' <<<"$output")" -gt 5 "varied sources"
 	expect "$(grep -vc '^172\.16\.' <<<"$output")" = 0 "other sources"
 }
 
 @test "without encap_source the outer source is the interface's address" {
-	run -0 outer_sources "$(vip4 one 0)"
+	run -0 outer_sources "$(vip4 one 0)" 1
 	[[ $output == 10.0.0.2 ]]
 }
 
