@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
@@ -17,6 +18,7 @@
 #include <netinet/ip6.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "bench.skel.h" /* needs the types of traffic.h */
 
@@ -222,6 +224,25 @@ int lane_end(struct lane *lane, uint64_t packets, struct fault *fault)
 			 "of %llu packets %llu came out as they should and %llu in another way",
 			 (unsigned long long)packets, (unsigned long long)after.good,
 			 (unsigned long long)after.other);
+}
+
+/* By rtnetlink, for sysfs shows the network namespace that it was mounted in. */
+int lane_dropped(const struct lane *lane, uint64_t *packets, struct fault *fault)
+{
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all))
+		return fail(fault, errno, "veth pair", "reading what it dropped");
+	*packets = 0;
+	for (const struct ifaddrs *one = all; one; one = one->ifa_next) {
+		unsigned int index = if_nametoindex(one->ifa_name);
+
+		if (one->ifa_addr && one->ifa_addr->sa_family == AF_PACKET && one->ifa_data &&
+		    (index == lane->near || index == lane->far))
+			*packets += ((const struct rtnl_link_stats *)one->ifa_data)->tx_dropped;
+	}
+	freeifaddrs(all);
+	return 0;
 }
 
 int lane_run(struct lane *lane, enum lane_way way, const struct frame_traffic *traffic,

@@ -58,4 +58,8 @@ int lane_send(struct lane *lane, enum lane_way way, uint64_t *packets, double *n
 	      struct fault *fault);
 int lane_end(struct lane *lane, uint64_t packets, struct fault *fault);
 
+/* How many packets found no room in the rings of the veth pair since it was made, which is none of
+ * the program's doing: on a busy machine whoever empties them may wait for its turn. */
+int lane_dropped(const struct lane *lane, uint64_t *packets, struct fault *fault);
+
 #endif
