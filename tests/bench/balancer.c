@@ -217,11 +217,11 @@ static int pools_write(struct dataplane *dp, unsigned int ifindex)
 	return err;
 }
 
-struct dataplane *balancer_create(const char *pin_dir, unsigned int ifindex, struct fault *fault)
+struct dataplane *balancer_create(const char *pin_dir, unsigned int ifindex, uint32_t room,
+				  struct fault *fault)
 {
 	const struct lb_settings settings = {
-		/* Flows that were not seen to begin may take a quarter. */
-		.limits = {.flows = 4 * BALANCER_FLOWS_MAX,
+		.limits = {.flows = room,
 			   .clients = 8 * BALANCER_NEW_CLIENTS_MAX,
 			   .backends = POOLS * BALANCER_BACKENDS,
 			   .services = SERVICES_MAX,

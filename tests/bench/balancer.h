@@ -10,9 +10,11 @@
 #include "../../user/dataplane.h"
 
 enum {
-	BALANCER_BACKENDS = 100,           /* of each pool and family */
-	BALANCER_TABLE_SIZE = 65537,       /* the default of a configuration */
-	BALANCER_FLOWS_MAX = 1000000,      /* that have an entry, of one family at a time */
+	BALANCER_BACKENDS = 100,      /* of each pool and family */
+	BALANCER_TABLE_SIZE = 65537,  /* the default of a configuration */
+	BALANCER_FLOWS_MAX = 1000000, /* that have an entry, of one family at a time */
+	/* The usual room: TCP may take a half, flows that were not seen to begin a quarter. */
+	BALANCER_ROOM = 4 * BALANCER_FLOWS_MAX,
 	BALANCER_NEW_CLIENTS_MAX = 250000, /* that sent but one packet yet */
 	BALANCER_MANY_SERVICES = 1000,
 	BALANCER_MANY_POOLS = 50,
@@ -33,8 +35,10 @@ enum balancer_pool {
 	BALANCER_POOLS
 };
 
-/* `pin_dir`: on a bpffs, not there yet. Packets leave through `ifindex`. NULL with `fault` set. */
-struct dataplane *balancer_create(const char *pin_dir, unsigned int ifindex, struct fault *fault);
+/* `pin_dir`: on a bpffs, not there yet. Packets leave through `ifindex`. `room`: the limit of
+ * flows. NULL with `fault` set. */
+struct dataplane *balancer_create(const char *pin_dir, unsigned int ifindex, uint32_t room,
+				  struct fault *fault);
 
 /* Where the service of `pool` listens, TCP and UDP; the first one's address. */
 enum { BALANCER_PORT = 80 };

@@ -64,14 +64,15 @@ static void way_measure(const struct measure *measure, enum lane_way way, const 
 	result_print(title, &results[first], (size_t)(results_count - first));
 }
 
-static void others_measure(const struct measure *measure, const char *pin_dir)
+static void others_measure(const struct measure *measure, unsigned int ifindex, const char *pin_dir)
 {
 	char other_pin_dir[256];
 	int first = results_count;
 	const char *why;
 
 	snprintf(other_pin_dir, sizeof(other_pin_dir), "%s-other", pin_dir);
-	results_count += memory_measure(measure, other_pin_dir, &results[results_count], wanted);
+	results_count +=
+		memory_measure(measure, ifindex, other_pin_dir, &results[results_count], wanted);
 	if (wanted("scale-2cores")) {
 		if (scale_measure(measure, &results[results_count], &why))
 			results_count++;
@@ -109,7 +110,8 @@ static void measure_begin(struct measure *measure, char **network)
 {
 	struct fault fault = {0};
 
-	measure->dp = balancer_create(network[2], if_nametoindex(network[1]), &fault);
+	measure->dp =
+		balancer_create(network[2], if_nametoindex(network[1]), BALANCER_ROOM, &fault);
 	if (!measure->dp)
 		errx(1, "balancer: %s", fault.message);
 	measure->lane = lane_create(network[0], network[1], &fault);
@@ -117,8 +119,9 @@ static void measure_begin(struct measure *measure, char **network)
 		errx(1, "lane: %s", fault.message);
 }
 
-static void all_measure(const struct measure *measure, const char *pin_dir, const char *path)
+static void all_measure(const struct measure *measure, char **network)
 {
+	const char *path = network[3];
 	int error, first;
 
 	way_measure(measure, LANE_PATH,
@@ -129,7 +132,7 @@ static void all_measure(const struct measure *measure, const char *pin_dir, cons
 		     (size_t)(results_count - first));
 	way_measure(measure, LANE_LOOP,
 		    "Program alone, called in a loop, the writing of each packet included");
-	others_measure(measure, pin_dir);
+	others_measure(measure, if_nametoindex(network[1]), network[2]);
 	error = result_write(path, results, (size_t)results_count);
 	if (error)
 		errx(1, "%s: writing it: %s", path, strerror(-error));
@@ -176,7 +179,7 @@ int main(int argc, char **argv)
 	if (serves)
 		serve(&measure, wanted);
 	else
-		all_measure(&measure, argv[optind + 2], argv[optind + 3]);
+		all_measure(&measure, argv + optind);
 	lane_free(measure.lane);
 	dataplane_close(measure.dp);
 	regfree(&pattern);

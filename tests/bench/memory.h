@@ -8,11 +8,12 @@
 
 #include "measure.h"
 
-enum { MEMORY_RESULTS = 7 };
+enum { MEMORY_RESULTS = 9 };
 
-/* The figures whose names `wanted` takes. `pin_dir`: on a bpffs, not there yet. Returns how many.
+/* The figures whose names `wanted` takes; says what is skipped, and why. `ifindex`: where packets
+ * leave through. `pin_dir`: on a bpffs, not there yet. Returns how many.
  */
-int memory_measure(const struct measure *measure, const char *pin_dir, struct result *results,
-		   bool (*wanted)(const char *name));
+int memory_measure(const struct measure *measure, unsigned int ifindex, const char *pin_dir,
+		   struct result *results, bool (*wanted)(const char *name));
 
 #endif

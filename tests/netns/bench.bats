@@ -42,7 +42,7 @@ has()
 		done
 	done
 	has path-v4-changed-1m-1000svc path-v4-syn-1m scale-2cores memory-10m-flows memory-pool \
-		memory-flow-v4 memory-flow-v6
+		memory-flow-v4 memory-flow-v6 memory-10m-tracked-v4 memory-10m-tracked-v4-slab
 }
 
 @test "so are the rows of the kernel's benchmark, and those it has not" {

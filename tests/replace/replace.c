@@ -109,7 +109,8 @@ static void calls_pass(const struct sender *sender, uint64_t count)
 static void balancer_attach(const char *interface, const char *pins, const char *path)
 {
 	struct fault fault = {0};
-	struct dataplane *dp = balancer_create(pins, if_nametoindex(interface), &fault);
+	struct dataplane *dp =
+		balancer_create(pins, if_nametoindex(interface), BALANCER_ROOM, &fault);
 
 	if (!dp)
 		errx(1, "balancer: %s", fault.message);
