@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 
+ROUNDS_MIN = 8  # with four, equal trees seem to differ once in six times, with eight once in eleven
+
 
 class Server:
     """tests/bench/run --serve of a tree: see serve.h."""
@@ -42,7 +44,7 @@ class Server:
 def judge(before, after):
     """The change, a word about it, and the quartiles of the differences."""
     differences = [b - a for a, b in zip(before, after)]
-    if len(differences) < 4:
+    if len(differences) < ROUNDS_MIN:
         return "too few rounds"
     low, _, high = statistics.quantiles(differences, n=4)
     if low > 0:
