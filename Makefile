@@ -8,6 +8,7 @@
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
 #   make bench      cost per packet above the floors, and peers: ROUNDS=N, ROWS=REGEX (root)
 #   make bench-compare BASE=REV  the same rows of another revision's balancer, in turn (root)
+#   make bench-ipvs  IPVS beside Limpet on Debian's kernel, in an emulated machine: ratios (root)
 #   make bench-control  the controller with 4,096 backends (root)
 #   make fuzz       the program and a model of it, side by side: SEED=N, COUNT=N packets (root)
 #   make fuzz-parse, fuzz-config, fuzz-api  libFuzzer: SECONDS=N
@@ -52,7 +53,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo deb test test-deb test-vm transfers check bench bench-compare bench-control fuzz churn churn-programs install clean deps
+.PHONY: all demo deb test test-deb test-vm transfers check bench bench-compare bench-ipvs bench-control fuzz churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -371,6 +372,10 @@ bench: deps
 
 bench-compare: deps
 	$(Q)tests/bench/compare $(or $(BASE),$(error BASE=REVISION is missing)) $(BENCH_OPTIONS)
+
+bench-ipvs: deps
+	$(Q)tools/install-deps vm
+	$(Q)tests/bench/ipvs $(or $(ROUNDS),3)
 
 bench-control: deps
 	$(Q)tests/control/run

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * bench: what is measured, in which order, for whom. Started by tests/bench/run, which makes the
- * network it works in. Neighbours: rows (what), measure (rows of packets), memory, scale, peer_nft
- * (other figures), result (what it says), serve (rounds for tests/bench/compare.py).
+ * network it works in. Neighbours: rows (what), measure (rows of packets), memory, scale,
+ * peer_kernel (other figures), result (what it says), serve (rounds for tests/bench/compare.py).
  */
 #include <err.h>
 #include <getopt.h>
@@ -15,7 +15,7 @@
 
 #include "measure.h"
 #include "memory.h"
-#include "peer_nft.h"
+#include "peer_kernel.h"
 #include "scale.h"
 #include "serve.h"
 
@@ -127,9 +127,9 @@ static void all_measure(const struct measure *measure, char **network)
 	way_measure(measure, LANE_PATH,
 		    "Whole path: generator, veth, program, veth, sink, on one core");
 	first = results_count;
-	results_count += peer_nft_measure(measure, &results[first], wanted);
-	result_print("The same path with nftables in place of the program", &results[first],
-		     (size_t)(results_count - first));
+	results_count += peer_kernel_measure(measure, &results[first], wanted);
+	result_print("The same path with a balancer of the kernel's in place of the program",
+		     &results[first], (size_t)(results_count - first));
 	way_measure(measure, LANE_LOOP,
 		    "Program alone, called in a loop, the writing of each packet included");
 	others_measure(measure, if_nametoindex(network[1]), network[2]);
