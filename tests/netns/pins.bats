@@ -124,9 +124,9 @@ tells() { [[ $(told_of) =~ ^$1$ ]]; }
 
 @test "it is told where nobody asks for it, and only while it lasts" {
 	local none=$'web1 has 0\nweb2 has 0\nlbd_pool_pins\\{pool="source"\\} 0'
-	wait_until 5 tells "$none"
+	wait_until 1 tells "$none"
 	lbctl client pin source "$(client_v4 1)" web1 --for 10m >/dev/null
-	wait_until 5 tells "$(client_v4 1) of source to web1, for another [56][0-9]{2} s
+	wait_until 1 tells "$(client_v4 1) of source to web1, for another [56][0-9]{2} s
 web1 has 1
 web2 has 0
 PINS
@@ -143,9 +143,12 @@ pinned clients: 1"
 	[[ $output == *"and 2 more (\`lbctl client list POOL\`)"* ]]
 	expect "$(lbctl backend list always -o json | jq -c '[.backends[].pins]')" = "[0,6]"
 	for n in 2 3 4 5 6 7; do lbctl client unpin always "$(client_v4 $n)" >/dev/null; done
-	# Its end by itself is seen at once, too.
+	# Its end by itself is seen at once, too: before what is over is cleared away.
 	lbctl client pin source "$(client_v4 1)" web1 --for 1s >/dev/null
-	wait_until 5 tells "$none"
+	none_listed() { lbctl pool show source -o json >"$LAB/source" && jq -e '.pins == []' "$LAB/source"; }
+	wait_until 5 none_listed
+	expect "$(jq -c '[.backends[].pins]' "$LAB/source")" = "[0,0]"
+	wait_until 1 tells "$none"
 }
 
 @test "connections stay when it begins, when it ends, and when it is given another backend" {
