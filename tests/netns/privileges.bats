@@ -103,7 +103,7 @@ holds_four_alone()
 	expect "$(status_of NoNewPrivs)" = 1 NoNewPrivs
 }
 
-# The tables of this lbd, which waits for answers to its first checks; those of the last one stay till then.
+# This lbd has published tables: it waits for answers to its first checks.
 published() { lbctl events -o json | jq -es 'any(.. | .event?; . == "publish")'; }
 
 works()
