@@ -111,6 +111,7 @@ drain_wait() # OPTION...
 	steady_start tcp "$vip:80" $flows
 	lbctl backend drain web/web2
 	expect "$(backend_field web/web2 drain.mode)" = flows
+	wait_until 30 backend_is web/web2 slots 0
 	run visit "$(client_v4 3)" $vip 60
 	((status == 0))
 	[[ $output != *web2* ]]
@@ -197,6 +198,7 @@ client_of_web2()
 	known=$(client_of_web2 1 20)
 	lbctl backend drain sticky/web2 --mode clients
 	expect "$(backend_field sticky/web2 drain.mode)" = clients
+	wait_until 30 backend_is sticky/web2 slots 0
 	expect "$(visit "$(client_v4 "$known")" $sticky 10 | grep -c web2)" = 10 "answers of web2"
 	run client_of_web2 21 40
 	((status == 1))
@@ -213,6 +215,7 @@ client_of_web2()
 @test "drain --mode flows: a known client's next connection goes elsewhere, and it stays there" {
 	known=$(client_of_web2 41 60)
 	lbctl backend drain sticky/web2 --mode flows
+	wait_until 30 backend_is sticky/web2 slots 0
 	run visit "$(client_v4 "$known")" $sticky 10
 	((status == 0))
 	[[ $output != *web2* ]]

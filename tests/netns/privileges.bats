@@ -112,6 +112,7 @@ works()
 	wait_until 30 pools_settled
 	expect "$(visit "$(client_v4 1)" 192.0.2.10 10 | wc -l)" = 10 answers
 	lbctl backend maint web/web2
+	wait_until 30 backend_is web/web2 slots 0
 	expect "$(visit "$(client_v4 1)" 192.0.2.10 10 | grep -c web1)" = 10 "answers of web1"
 	lbctl backend ready web/web2
 	wait_until 30 backend_is web/web2 health up
