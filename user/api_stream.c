@@ -6,7 +6,6 @@
  */
 #include "api_stream.h"
 
-#include <poll.h>
 #include <stdlib.h>
 
 enum {
@@ -84,11 +83,8 @@ static void weed(struct api_streams *streams)
 {
 	for (size_t i = 0; i < streams->count; i++) {
 		struct stream *stream = streams->items[i];
-		const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-			stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		struct pollfd end = {.fd = info ? info->connect_fd : -1};
 
-		if (poll(&end, 1, 0) != 1 || !(end.revents & POLLHUP))
+		if (!httpd_peer_gone(stream->connection))
 			continue;
 		stream->gone = true;
 		wake(stream);

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,18 +122,9 @@ static void finish(struct api_trace *trace)
 	wake(stream);
 }
 
-static bool peer_gone(const struct stream *stream)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct pollfd end = {.fd = info ? info->connect_fd : -1};
-
-	return poll(&end, 1, 0) == 1 && end.revents & POLLHUP;
-}
-
 static void finish_if_gone(struct api_trace *trace)
 {
-	if (!trace->stream || !peer_gone(trace->stream))
+	if (!trace->stream || !httpd_peer_gone(trace->stream->connection))
 		return;
 	trace->stream->gone = true;
 	finish(trace);

@@ -6,6 +6,7 @@
 #include "httpd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +222,15 @@ fail:
 	release(httpd);
 	errno = error;
 	return NULL;
+}
+
+bool httpd_peer_gone(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd end = {.fd = info ? info->connect_fd : -1};
+
+	return poll(&end, 1, 0) == 1 && end.revents & POLLHUP;
 }
 
 void httpd_free(struct httpd *httpd)

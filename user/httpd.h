@@ -35,6 +35,8 @@ struct httpd *httpd_create(sd_event *event, const struct httpd_options *options)
 void httpd_keep(struct httpd *httpd, struct MHD_Connection *connection, unsigned timeout_s);
 /* After MHD_resume_connection: from anywhere, the library's own calls too. */
 void httpd_wake(struct httpd *httpd);
+/* Whether the other end of a connection is closed, for those whose reply waits for something. */
+bool httpd_peer_gone(struct MHD_Connection *connection);
 /* Closes the listener and all connections. NULL is fine. */
 void httpd_free(struct httpd *httpd);
 
