@@ -115,6 +115,10 @@ int ctl_status(struct ctl *ctl, struct fault *fault)
 		uptime_text(ctl_integer(reply, "uptime_s"), uptime);
 		ctl_line("version", "%s", ctl_text(reply, "version"));
 		ctl_line("uptime", "%s", uptime);
+		if (json_is_false(json_object_get(reply, "published")))
+			ctl_line("starting",
+				 "the first checks are awaited; until then packets go by "
+				 "what was in force before");
 		ctl_line("pin directory", "%s", ctl_text(reply, "pin_dir"));
 		print_interfaces(json_object_get(reply, "interfaces"));
 		ctl_line("services", "%" PRIu64, ctl_integer(reply, "services"));

@@ -143,11 +143,12 @@ int api_get_status(struct call *call)
 			up += api_backend_up(pool, pool->backends[j]);
 	}
 	status = json_pack(
-		"{s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "version",
+		"{s:s, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "version",
 		LIMPET_VERSION, "uptime_s", (json_int_t)(controller_uptime_ms(controller) / 1000),
-		"pin_dir", dataplane_settings(dp)->pin_dir, "interfaces", interfaces(dp),
-		"services", (json_int_t)model->service_count, "pools",
-		(json_int_t)model->pool_count, "backends_up", up, "backends", backends, "overrides",
+		"published", controller_facts(controller).published, "pin_dir",
+		dataplane_settings(dp)->pin_dir, "interfaces", interfaces(dp), "services",
+		(json_int_t)model->service_count, "pools", (json_int_t)model->pool_count,
+		"backends_up", up, "backends", backends, "overrides",
 		(json_int_t)controller_override_count(controller), "totals",
 		api_json_totals(counts), "rates", rates(call->state, &counts[LB_FORWARDED]));
 	if (status)

@@ -212,10 +212,13 @@ lbd_start()
 	spawn "lbd-$INSTANCE" "$INSTANCE" "$BUILD/lbd" -c "$LAB/$INSTANCE/lbd.yaml" \
 		--pin-dir "$LAB/bpf/$INSTANCE" --socket "$LAB/$INSTANCE/lbd.sock" \
 		--state-dir "$LAB/$INSTANCE/state" "$@"
-	wait_until 30 lbctl status && return 0
+	wait_until 30 lbd_publishes && return 0
 	cat "$LAB/log/lbd-$INSTANCE" >&2
 	return 1
 }
+
+# The API answers before that.
+lbd_publishes() { lbctl status -o json | jq -e .published >/dev/null; }
 
 lbd_stop() { stop "lbd-$INSTANCE" "$@"; }
 

@@ -144,6 +144,12 @@ struct dataplane *controller_dataplane(const struct controller *controller)
 	return NULL;
 }
 
+struct controller_facts controller_facts(const struct controller *controller)
+{
+	(void)controller;
+	return (struct controller_facts){.published = true};
+}
+
 uint64_t controller_uptime_ms(const struct controller *controller)
 {
 	(void)controller;

@@ -19,7 +19,8 @@ static const struct api_case {
 	const char *asks; /* of the controller; NULL: nothing */
 } cases[] = {
 	{"GET", "/v1/status", NULL, 200,
-	 "{\"version\": \"0.\", \"uptime_s\": 61, \"pin_dir\": \"/sys/fs/bpf/lbd\","
+	 "{\"version\": \"0.\", \"uptime_s\": 61, \"published\": true,"
+	 " \"pin_dir\": \"/sys/fs/bpf/lbd\","
 	 " \"interfaces\": [{\"interface\": \"eth0\", \"mode\": \"generic\","
 	 " \"state\": \"up\", \"attached\": true, \"mtu\": 1500}], \"services\": 2,"
 	 " \"pools\": 2, \"backends\": 4, \"backends_up\": 2, \"overrides\": 2,"
