@@ -8,6 +8,7 @@
 #   make check      what needs no root: compilers, layout, format, include rules, unit tests
 #   make bench      cost per packet above the floors, and peers: ROUNDS=N, ROWS=REGEX (root)
 #   make bench-compare BASE=REV  the same rows of another revision's balancer, in turn (root)
+#   make bench-profile  where the time of rows goes, by line of the program's source: ROW=NAME (root)
 #   make bench-ipvs  IPVS beside Limpet on Debian's kernel, in an emulated machine: ratios (root)
 #   make bench-control  the controller with 4,096 backends (root)
 #   make fuzz       the program and a model of it, side by side: SEED=N, COUNT=N packets (root)
@@ -53,7 +54,7 @@ PROGRAMS  = $(addprefix $(BUILD)/,lbd lbctl lbload lbdecap)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo deb test test-deb test-vm transfers check bench bench-compare bench-ipvs bench-control fuzz churn churn-programs install clean deps
+.PHONY: all demo deb test test-deb test-vm transfers check bench bench-compare bench-profile bench-ipvs bench-control fuzz churn churn-programs install clean deps
 all: $(PROGRAMS)
 	@:
 
@@ -372,6 +373,11 @@ bench: deps
 
 bench-compare: deps
 	$(Q)tests/bench/compare $(or $(BASE),$(error BASE=REVISION is missing)) $(BENCH_OPTIONS)
+
+bench-profile: deps
+	$(Q)tools/install-deps profile
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/bench
+	$(Q)tests/bench/profile.py $(ROW)
 
 bench-ipvs: deps
 	$(Q)tools/install-deps vm

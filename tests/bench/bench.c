@@ -2,7 +2,8 @@
 /*
  * bench: what is measured, in which order, for whom. Started by tests/bench/run, which makes the
  * network it works in. Neighbours: rows (what), measure (rows of packets), memory, scale,
- * peer_kernel (other figures), result (what it says), serve (rounds for tests/bench/compare.py).
+ * peer_kernel (other figures), result (what it says), serve (rounds for tests/bench/compare.py),
+ * lines (for tests/bench/profile.py).
  */
 #include <err.h>
 #include <getopt.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lines.h"
 #include "measure.h"
 #include "memory.h"
 #include "peer_kernel.h"
@@ -144,16 +146,15 @@ static void all_measure(const struct measure *measure, char **network)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"rounds", required_argument, NULL, 'r'},
-						{"rows", required_argument, NULL, 'n'},
-						{"tiny", no_argument, NULL, 't'},
-						{"serve", no_argument, NULL, 's'},
-						{0}};
+	static const struct option options[] = {
+		{"rounds", required_argument, NULL, 'r'}, {"rows", required_argument, NULL, 'n'},
+		{"tiny", no_argument, NULL, 't'},         {"serve", no_argument, NULL, 's'},
+		{"lines", required_argument, NULL, 'l'},  {0}};
 	struct measure measure = {
 		.rounds = ROUNDS, .packets_max = UINT64_MAX, .flows_max = UINT32_MAX};
-	const char *names = "";
+	const char *names = "", *lines = NULL;
 	bool serves = false;
-	int option;
+	int option, error;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'r')
@@ -164,18 +165,23 @@ int main(int argc, char **argv)
 			measure.packets_max = measure.flows_max = TINY;
 		else if (option == 's')
 			serves = true;
+		else if (option == 'l')
+			lines = optarg;
 		else
 			return 2;
 	}
 	if (argc - optind != 4 || measure.rounds < 1 || measure.rounds > RESULT_ROUNDS_MAX)
 		errx(2,
-		     "usage: bench [--rounds 1-%d] [--rows REGEX] [--tiny] [--serve] NEAR FAR "
-		     "PIN_DIR JSON_FILE",
+		     "usage: bench [--rounds 1-%d] [--rows REGEX] [--tiny] [--serve] "
+		     "[--lines FILE] NEAR FAR PIN_DIR JSON_FILE",
 		     RESULT_ROUNDS_MAX);
 	if (regcomp(&pattern, names, REG_EXTENDED | REG_NOSUB))
 		errx(2, "--rows: '%s' is no extended regular expression", names);
 	take_one_core();
 	measure_begin(&measure, argv + optind);
+	error = lines ? lines_write(dataplane_program_fd(measure.dp), lines) : 0;
+	if (error)
+		errx(1, "%s: writing the program's lines: %s", lines, strerror(-error));
 	if (serves)
 		serve(&measure, wanted);
 	else

@@ -71,6 +71,15 @@ has()
 	jq -e '.rows[] | select(.name | test("^peer-.*-(connections|bulk)$")) | .value > 0' "$BENCH_JSON"
 }
 
+@test "the lines of the program's source are told by address" {
+	local told=$BATS_TEST_TMPDIR/lines
+	BENCH_JSON=$BATS_TEST_TMPDIR/one.json run -0 tests/bench/run --tiny --rounds 1 \
+		--rows '^path-v4-changed-1$' --lines "$told"
+	grep -Eq '^function [0-9a-f]{16} [1-9][0-9]*$' "$told"
+	grep -Eq '^line [0-9a-f]{16} lb\.bpf\.c:[0-9]+ int limpet\(struct xdp_md \*ctx\)$' "$told"
+	grep -Eq '^line [0-9a-f]{16} slot\.h:[0-9]+ .*LOAD_ONCE' "$told"
+}
+
 @test "the chart shows what the rows say" {
 	run -0 tests/bench/chart.py "$BENCH_JSON" "$BATS_TEST_TMPDIR/bench.svg"
 	grep -q '<text[^>]*>tcp-v4-ch</text>' "$BATS_TEST_TMPDIR/bench.svg"
