@@ -678,15 +678,31 @@ static __always_inline enum lb_verdict pick_remembered(const struct packet *pack
 		       : LB_DROP_NO_BACKEND;
 }
 
+/* Field by field, as they were written: a wider load would wait until both stores of its halves are
+ * in the cache. */
+static __always_inline void choice_take(struct choice *choice, const struct choice *said)
+{
+	choice->status = said->status;
+	choice->index = LOAD_ONCE(said->index);
+	choice->word = LOAD_ONCE(said->word);
+	choice->entry_age = LOAD_ONCE(said->entry_age);
+	choice->decided_by = LOAD_ONCE(said->decided_by);
+	choice->new_udp_flow = LOAD_ONCE(said->new_udp_flow);
+}
+
 static __always_inline enum lb_verdict
 pick_with_memory(const struct packet *packet, __u32 pool_index, const struct lb_pool *pool,
 		 struct choice *choice, struct lb_backend **backend)
 {
-	/* A copy, so that the common packet's choice may live in registers. */
-	struct choice said = *choice;
-	int verdict = pick_remembered(packet, pool_index, pool, &said);
+	/* Apart, so that the common packet's choice may live in registers. */
+	struct choice said = {};
+	int verdict;
 
-	*choice = said;
+	said.slot = choice->slot;
+	said.word = choice->word;
+	said.entry_age = ~0U;
+	verdict = pick_remembered(packet, pool_index, pool, &said);
+	choice_take(choice, &said);
 	if (verdict != LB_CONTINUE)
 		return verdict == LB_DROP_NO_BACKEND ? LB_DROP_NO_BACKEND : LB_DROP_INTERNAL;
 	*backend = bpf_map_lookup_elem(&backends, &said.index);
