@@ -58,7 +58,7 @@ static void agent_free(struct agent *agent)
 {
 	if (!agent)
 		return;
-	agent->owner->pending_count -= agent->pending;
+	agent->owner->pending_count -= agent->pending + agent->hop_pending;
 	sd_event_source_disable_unref(agent->patience);
 	prober_free(agent->prober);
 	prober_free(agent->asker);
@@ -173,7 +173,7 @@ static struct agent *agent_create(struct agents *agents, const struct wanted_age
 	tunnel_point(agent, backend->index);
 	health_adopt(&agent->health, backend->health, &backend->history);
 	agent->told = backend->health;
-	agent->resolved = backend->hop.resolved;
+	agent->resolved = agent->hop_told = backend->hop.resolved;
 	agent->watch =
 		neighbour_watch_create(agents->neighbours, &agent->address, agent_on_hop, agent);
 	if (!agent->watch || probers_add(agent, backend))
@@ -350,19 +350,28 @@ const struct agent_check *agents_check_last(const struct agents *agents, const c
 	return agent ? agent->asked : NULL;
 }
 
+static bool start_expects(const struct agent *agent)
+{
+	/* Without it the backend is not in the first table, and its flows are moved. */
+	if (!agent->heard_hop)
+		return true;
+	if (agent->target.tunnel && !agent->tunnel.mark)
+		return false;
+	return (agent->prober && !agent->heard_check) || (agent->asker && !agent->heard_agent);
+}
+
 /* Asked after each piece of news at the start: who was heard once need not be looked at again. */
 bool agents_all_heard(struct agents *agents)
 {
-	for (; agents->heard_count < agents->count; agents->heard_count++) {
-		const struct agent *agent = agents->items[agents->heard_count];
+	while (agents->heard_count < agents->count &&
+	       !start_expects(agents->items[agents->heard_count]))
+		agents->heard_count++;
+	return agents->heard_count == agents->count;
+}
 
-		/* Without it the backend is not in the first table, and its flows are moved. */
-		if (!agent->heard_hop)
-			return false;
-		if (agent->target.tunnel && !agent->tunnel.mark)
-			continue;
-		if ((agent->prober && !agent->heard_check) || (agent->asker && !agent->heard_agent))
-			return false;
-	}
-	return true;
+void agents_waited(struct agents *agents)
+{
+	for (size_t i = 0; i < agents->count; i++)
+		agents->items[i]->waited_for |= start_expects(agents->items[i]);
+	agents_look(agents);
 }

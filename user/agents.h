@@ -73,5 +73,7 @@ const struct agent_check *agents_check_last(const struct agents *agents, const c
 /* True once every agent has heard of its next hop and, where it checks, has had a result; but for
  * those that wait for the data plane to know their backend. */
 bool agents_all_heard(struct agents *agents);
+/* The start does not wait longer for the others; nor then does their pool. */
+void agents_waited(struct agents *agents);
 
 #endif

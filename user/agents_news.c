@@ -2,7 +2,7 @@
 /*
  * agents_news: what agents hear from their probers, and what becomes of it. See agents_private.h.
  *
- * It is told at once, but for a verdict that other checks of the pool may put in another light
+ * It is told at once, but for what other checks of the pool may put in another light
  * (health_round.h): that is pending, and told when the round is over.
  */
 #include <stdio.h>
@@ -24,6 +24,17 @@ static enum health_state verdict_of(const struct agent *agent)
 	return agent->prober ? agent->health.state : HEALTH_UP;
 }
 
+static bool is_pending(const struct agent *agent)
+{
+	return agent->pending || agent->hop_pending;
+}
+
+static void patience_end(struct agent *agent)
+{
+	if (agent->patience && !is_pending(agent))
+		sd_event_source_set_enabled(agent->patience, SD_EVENT_OFF);
+}
+
 static void tell(struct agent *agent, const struct check_result *result)
 {
 	struct agents *agents = agent->owner;
@@ -32,21 +43,38 @@ static void tell(struct agent *agent, const struct check_result *result)
 	agents->pending_count -= agent->pending;
 	agent->pending = false;
 	agent->turned_ms = 0;
-	if (agent->patience)
-		sd_event_source_set_enabled(agent->patience, SD_EVENT_OFF);
+	patience_end(agent);
 	agents->listener.checked(agents->listener.context, agent->pool, agent->backend, agent->told,
 				 result);
 }
 
+static void tell_hop(struct agent *agent)
+{
+	struct agents *agents = agent->owner;
+
+	agent->resolved = agent->hop.resolved;
+	agent->hop_told |= agent->resolved;
+	agents->pending_count -= agent->hop_pending;
+	agent->hop_pending = false;
+	patience_end(agent);
+	agents->listener.moved(agents->listener.context, agent->pool, agent->backend, &agent->hop);
+}
+
 /* ---- rounds ---- */
 
-/* The pool's agents stand together. */
+/* The pool's agents stand together, in the order of names. */
 static struct agent **pool_agents(const struct agents *agents, const char *pool, size_t *count)
 {
-	size_t first = 0;
+	size_t first = 0, end = agents->count;
 
-	while (first < agents->count && strcmp(agents->items[first]->pool, pool) != 0)
-		first++;
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (strcmp(agents->items[middle]->pool, pool) < 0)
+			first = middle + 1;
+		else
+			end = middle;
+	}
 	*count = 0;
 	while (first + *count < agents->count &&
 	       strcmp(agents->items[first + *count]->pool, pool) == 0)
@@ -60,10 +88,33 @@ static uint64_t turn_ms(struct agent *const *items, size_t count)
 	uint64_t first_ms = UINT64_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		if (items[i]->pending && items[i]->turned_ms < first_ms)
+		if (is_pending(items[i]) && items[i]->turned_ms < first_ms)
 			first_ms = items[i]->turned_ms;
 	}
 	return first_ms;
+}
+
+/* Without a check it takes traffic as soon as there is a way to it. */
+static bool is_fresh(const struct agent *agent)
+{
+	return agent->prober ? agent->told == HEALTH_UNKNOWN : !agent->hop_told;
+}
+
+static bool is_told_up(const struct agent *agent)
+{
+	if (!agent->resolved)
+		return false;
+	if (agent->prober)
+		return agent->told == HEALTH_UP;
+	return !agent->asker || agent->told != HEALTH_DOWN;
+}
+
+/* One that has no next hop serves nobody, whatever its check will say. */
+static bool is_expected(const struct agent *agent)
+{
+	if (!is_fresh(agent) || agent->waited_for)
+		return false;
+	return !agent->heard_hop || (agent->hop.resolved && agent->prober && !agent->heard_check);
 }
 
 static struct round_member member_of(const struct agent *agent, uint64_t turned_ms)
@@ -71,10 +122,12 @@ static struct round_member member_of(const struct agent *agent, uint64_t turned_
 	return (struct round_member){
 		.wanted = agent->wanted && agent->says.admin == ADMIN_READY,
 		.backup = agent->backup,
-		.up = agent->told == HEALTH_UP && agent->resolved,
-		.pending = agent->pending,
+		.up = is_told_up(agent),
+		.pending = is_pending(agent),
 		.doubtful = agent->turned_ms != 0,
 		.unheard = agent->heard_ms < turned_ms,
+		.fresh = is_fresh(agent),
+		.expected = is_expected(agent),
 	};
 }
 
@@ -103,23 +156,13 @@ static void round_end(struct agent *const *items, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct agent *agent = items[i];
 
+		if (agent->hop_pending)
+			tell_hop(agent);
 		if (!agent->pending)
 			continue;
 		agent->verdict.reason = agent->reason;
 		tell(agent, &agent->verdict);
 	}
-}
-
-static void round_look(struct agents *agents, const char *pool)
-{
-	size_t count;
-	struct agent **items;
-
-	if (!agents->pending_count)
-		return;
-	items = pool_agents(agents, pool, &count);
-	if (turn_ms(items, count) != UINT64_MAX && !round_goes_on(items, count))
-		round_end(items, count);
 }
 
 static int on_patience_over(sd_event_source *source, uint64_t due, void *context)
@@ -131,6 +174,8 @@ static int on_patience_over(sd_event_source *source, uint64_t due, void *context
 	(void)source;
 	(void)due;
 	items = pool_agents(agent->owner, agent->pool, &count);
+	for (size_t i = 0; i < count; i++)
+		items[i]->waited_for = true;
 	round_end(items, count);
 	return 0;
 }
@@ -138,23 +183,55 @@ static int on_patience_over(sd_event_source *source, uint64_t due, void *context
 /* False: there is no way to put it off. */
 static bool patience_begin(struct agent *agent)
 {
-	uint64_t patience_us = (uint64_t)health_round_patience_ms(&agent->shared->check) * 1000;
+	uint32_t patience_ms = health_round_patience_ms(&agent->shared->check, is_fresh(agent));
+	uint64_t patience_us = (uint64_t)patience_ms * 1000;
+	int enabled = SD_EVENT_OFF;
 
 	if (!agent->patience)
 		return sd_event_add_time_relative(agent->owner->event, &agent->patience,
 						  CLOCK_MONOTONIC, patience_us, TIMER_ACCURACY_US,
 						  on_patience_over, agent) >= 0;
+	sd_event_source_get_enabled(agent->patience, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return true;
 	return sd_event_source_set_time_relative(agent->patience, patience_us) >= 0 &&
 	       sd_event_source_set_enabled(agent->patience, SD_EVENT_ONESHOT) >= 0;
+}
+
+static bool round_may_last(struct agent *const *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_pending(items[i]) && !patience_begin(items[i]))
+			return false;
+	}
+	return true;
+}
+
+static void round_look(struct agents *agents, const char *pool)
+{
+	size_t count;
+	struct agent **items;
+
+	if (!agents->pending_count)
+		return;
+	items = pool_agents(agents, pool, &count);
+	if (turn_ms(items, count) == UINT64_MAX)
+		return;
+	if (!round_goes_on(items, count) || !round_may_last(items, count))
+		round_end(items, count);
+}
+
+void agents_look(struct agents *agents)
+{
+	for (size_t i = 0; i < agents->count; i++) {
+		if (is_pending(agents->items[i]))
+			round_look(agents, agents->items[i]->pool);
+	}
 }
 
 /* The round decides when this is told. */
 static void put_off(struct agent *agent, const struct check_result *result)
 {
-	if (!agent->pending && !patience_begin(agent)) {
-		tell(agent, result);
-		return;
-	}
 	/* The reason is that of the verdict, not of a result that may be about to undo it. */
 	if (!agent->pending || result->good == (verdict_of(agent) == HEALTH_UP)) {
 		agent->verdict = *result;
@@ -166,10 +243,14 @@ static void put_off(struct agent *agent, const struct check_result *result)
 
 /* ---- news ---- */
 
-/* Not what was unknown, nor what stays as it is. */
+/* Not what stays as it is, nor what takes no traffic and never did. */
 static bool may_wait(const struct agent *agent)
 {
-	return agent->told != HEALTH_UNKNOWN && verdict_of(agent) != agent->told;
+	enum health_state verdict = verdict_of(agent);
+
+	if (agent->told == HEALTH_UNKNOWN)
+		return agent->prober && verdict == HEALTH_UP;
+	return verdict != agent->told;
 }
 
 /* After a result: tells what follows from it, now or when the round is over. */
@@ -183,8 +264,7 @@ static void judged(struct agent *agent, const struct check_result *result)
 	} else {
 		tell(agent, result);
 		/* It may be about to turn. A hold-down is no hope. */
-		if ((result->good ? HEALTH_UP : HEALTH_DOWN) != agent->told &&
-		    !agent->health.held_until_ms)
+		if (result->good != (agent->told == HEALTH_UP) && !agent->health.held_until_ms)
 			agent->turned_ms = turned_ms;
 	}
 	round_look(agent->owner, agent->pool);
@@ -250,13 +330,18 @@ void agent_on_agent_result(void *context, bool good, const char *reason, uint32_
 void agent_on_hop(void *context, const struct next_hop *hop)
 {
 	struct agent *agent = context;
-	struct agents *agents = agent->owner;
 
 	agent->heard_hop = true;
-	agent->resolved = hop->resolved;
+	agent->hop = *hop;
 	if (hop->resolved) {
 		agent->tunnel.source = hop->source;
 		agent->tunnel.ifindex = hop->ifindex;
 	}
-	agents->listener.moved(agents->listener.context, agent->pool, agent->backend, hop);
+	if (hop->resolved && !agent->prober && is_fresh(agent)) {
+		agent->owner->pending_count += !agent->hop_pending;
+		agent->hop_pending = true;
+	} else {
+		tell_hop(agent);
+	}
+	round_look(agent->owner, agent->pool);
 }

@@ -29,8 +29,11 @@ struct agent {
 	/* Of pool and backend, for the rounds: */
 	uint32_t panic_threshold;
 	bool backup;
-	bool wanted; /* ready, with a weight */
-	bool resolved;
+	bool wanted;      /* ready, with a weight */
+	bool resolved;    /* as it was told */
+	bool hop_told;    /* it was resolved once */
+	bool hop_pending; /* it is, but that is not told yet */
+	struct next_hop hop;
 	struct health health;
 	enum health_state told;
 	uint64_t heard_ms;  /* of the last result; CLOCK_MONOTONIC, as all these */
@@ -49,6 +52,7 @@ struct agent {
 	bool heard_check;
 	bool heard_hop;
 	bool heard_agent;
+	bool waited_for; /* long enough: its first news is not expected any more */
 };
 
 struct agents {
@@ -61,7 +65,7 @@ struct agents {
 	struct agent **items;
 	size_t count;
 	size_t heard_count;   /* of the first ones, as far as agents_all_heard found them heard */
-	size_t pending_count; /* of all pools: mostly 0, and nothing to look for */
+	size_t pending_count; /* verdicts and next hops: mostly 0, and nothing to look for */
 };
 
 /* ---- agents_news.c: what probers and next hops call; the context is the agent ---- */
@@ -69,5 +73,8 @@ struct agents {
 void agent_on_result(void *context, bool good, const char *reason, uint32_t duration_us);
 void agent_on_agent_result(void *context, bool good, const char *reason, uint32_t duration_us);
 void agent_on_hop(void *context, const struct next_hop *hop);
+
+/* Of all pools: tells what waits for nobody any more. */
+void agents_look(struct agents *agents);
 
 #endif

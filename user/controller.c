@@ -168,9 +168,12 @@ static void start_end(struct controller *controller)
 
 static int on_start_over(sd_event_source *source, uint64_t usec, void *context)
 {
+	struct controller *controller = context;
+
 	(void)source;
 	(void)usec;
-	start_end(context);
+	start_end(controller);
+	agents_waited(controller->agents);
 	return 0;
 }
 

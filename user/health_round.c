@@ -4,6 +4,8 @@
 
 #include "health.h"
 
+enum { FRESH_PATIENCE_MS = 1000 };
+
 /* Who is taken to be up. */
 enum view {
 	VIEW_TOLD,  /* as it stands */
@@ -53,25 +55,75 @@ static bool any_may_come_up(const struct round_member *members, size_t count)
 	return false;
 }
 
+/* Whether some that are pending were told to be something else before. */
+static bool any_turns(const struct round_member *members, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (members[i].wanted && members[i].pending && !members[i].fresh)
+			return true;
+	}
+	return false;
+}
+
+/* Nobody serves, and with those that are pending the pool begins: with backups alone? */
+static bool about_to_begin(const struct round_member *members, size_t count, bool *backups)
+{
+	bool any = false;
+
+	*backups = true;
+	for (size_t i = 0; i < count; i++) {
+		if (!members[i].wanted)
+			continue;
+		if (members[i].up)
+			return false;
+		if (members[i].pending) {
+			any = true;
+			*backups &= members[i].backup;
+		}
+	}
+	return any && !any_turns(members, count);
+}
+
+/* Those that would begin with them, if their first news is good: marks them in `hasten`. */
+static bool begins_later(const struct round_member *members, size_t count, bool *hasten)
+{
+	bool backups, any = false;
+
+	if (!about_to_begin(members, count, &backups))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!members[i].wanted || !members[i].expected || (members[i].backup && !backups))
+			continue;
+		any = true;
+		hasten[i] = !members[i].pending;
+	}
+	return any;
+}
+
 bool health_round_waits(const struct round_member *members, size_t count, uint32_t panic_threshold,
 			bool *hasten)
 {
 	enum pool_mode told = mode_in(members, count, panic_threshold, VIEW_TOLD);
 	enum pool_mode best = mode_in(members, count, panic_threshold, VIEW_BEST);
-	bool fails = best != mode_in(members, count, panic_threshold, VIEW_WORST);
+	bool fails = any_turns(members, count) &&
+		     best != mode_in(members, count, panic_threshold, VIEW_WORST);
 	bool mends = told == POOL_PANIC && best != POOL_PANIC && any_may_come_up(members, count);
 
 	for (size_t i = 0; i < count; i++)
 		hasten[i] = members[i].wanted && members[i].unheard && !members[i].pending &&
 			    (members[i].up ? fails : mends);
-	return fails || mends;
+	/* In panic all serve. */
+	return (told != POOL_PANIC && begins_later(members, count, hasten)) || fails || mends;
 }
 
-uint32_t health_round_patience_ms(const struct check *check)
+uint32_t health_round_patience_ms(const struct check *check, bool fresh)
 {
 	uint32_t fast_ms = health_fast_interval_ms(check);
 	uint64_t each_ms = fast_ms > check->timeout_ms ? fast_ms : check->timeout_ms;
 	uint64_t all_ms = each_ms * check->fall + check->timeout_ms;
 
+	/* Who waits then waits for single checks, and no traffic is served meanwhile. */
+	if (fresh && all_ms > FRESH_PATIENCE_MS)
+		return FRESH_PATIENCE_MS;
 	return all_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)all_ms;
 }

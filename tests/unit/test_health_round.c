@@ -20,7 +20,9 @@
 /*
  * Members, one letter each: u up, d down, C up but about to be told down, s up but its last check
  * failed, h up and not heard; A down but about to be told up, r down but its last check was good,
- * l down and not heard; m in maint. After a '+' come backups.
+ * l down and not heard; m in maint and not heard. Of others nothing was ever told: n is not heard
+ * of, f failed its first check; N is about to be told up, and so is H, whose next hop is not heard
+ * of. After a '+' come backups.
  */
 static const struct {
 	const char *what;
@@ -61,6 +63,25 @@ static const struct {
 	{"a suspect backup matters for panic", "C+s", 50, true, "..."},
 	{"an unheard backup is asked", "C+h", 50, true, "..!"},
 	{"a backup that fails alone", "uu+C", 50, false, "...."},
+
+	{"a pool begins: others are not heard of", "nNn", 0, true, "!.!"},
+	{"a pool begins: all are heard of", "NNf", 0, false, "..."},
+	{"a pool begins: who failed is not awaited", "Nfn", 0, true, "..!"},
+	{"a pool begins: one's next hop is not heard of", "NH", 0, true, ".."},
+	{"a pool begins: who is in maint is not awaited", "Nm", 0, false, ".."},
+	{"a pool of one begins", "N", 0, false, "."},
+	{"it has begun", "uNn", 0, false, "..."},
+	{"new ones take over from those that are down", "ddNn", 0, true, "...!"},
+	{"one that was down comes back: at once", "dAn", 0, false, "..."},
+	{"and takes with it who is new", "ANn", 0, false, "..."},
+	{"a pool begins: backups have time", "N+n", 0, false, "..."},
+	{"a pool begins with a backup: others are awaited", "n+N", 0, true, "!.."},
+	{"a pool begins with backups: the others, too", "f+Nn", 0, true, "...!"},
+	{"a backup serves already", "Nn+u", 0, false, "...."},
+	{"all serve in panic", "Nnnn", 50, false, "...."},
+	{"panic ends: those not heard of are asked", "NNnn", 50, true, "..!!"},
+	{"panic ends: who failed is not awaited", "NNff", 50, false, "...."},
+	{"a new one asks for no news of others", "hhN", 50, false, "..."},
 };
 
 static size_t members_of(const char *text, struct round_member *members)
@@ -72,9 +93,11 @@ static size_t members_of(const char *text, struct round_member *members)
 		struct round_member member = {.wanted = *text != 'm',
 					      .backup = backup,
 					      .up = strchr("uCsh", *text),
-					      .pending = strchr("CA", *text),
+					      .pending = strchr("CANH", *text),
 					      .doubtful = strchr("sr", *text),
-					      .unheard = strchr("hlm", *text)};
+					      .unheard = strchr("hlmn", *text),
+					      .fresh = strchr("nfNHm", *text),
+					      .expected = strchr("nHm", *text)};
 
 		if (*text == '+')
 			backup = true;
@@ -110,13 +133,17 @@ static void test_patience(void **state)
 {
 	const struct check quick = {.interval_ms = 2000, .timeout_ms = 100, .fall = 3};
 	const struct check slow = {.interval_ms = 2000, .timeout_ms = 1000, .fall = 3};
+	const struct check at_once = {.interval_ms = 200, .timeout_ms = 40, .fall = 3};
 	const struct check endless = {
 		.interval_ms = UINT32_MAX, .timeout_ms = UINT32_MAX, .fall = 9};
 
 	(void)state;
-	assert_int_equal(health_round_patience_ms(&quick), 3 * 500 + 100);
-	assert_int_equal(health_round_patience_ms(&slow), 3 * 1000 + 1000);
-	assert_int_equal(health_round_patience_ms(&endless), UINT32_MAX);
+	assert_int_equal(health_round_patience_ms(&quick, false), 3 * 500 + 100);
+	assert_int_equal(health_round_patience_ms(&slow, false), 3 * 1000 + 1000);
+	assert_int_equal(health_round_patience_ms(&endless, false), UINT32_MAX);
+	assert_int_equal(health_round_patience_ms(&at_once, true), 3 * 50 + 40);
+	assert_int_equal(health_round_patience_ms(&slow, true), 1000);
+	assert_int_equal(health_round_patience_ms(&endless, true), 1000);
 }
 
 static void test_modes(void **state)
