@@ -82,12 +82,15 @@ void agents_free(struct agents *agents)
 
 /* ---- making them ---- */
 
-static void tunnel_point(struct agent *agent, uint32_t index)
+/* Not before the next hop is in the data plane, too, or is known to be none: a probe's first packet
+ * would be lost. */
+static void tunnel_point(struct agent *agent, const struct backend *backend)
 {
 	struct dataplane *dp = agent->owner->dp;
-	uint32_t mark = index ? agent->owner->mark | index : 0;
+	bool known = backend->index && (backend->hop.resolved || agent->heard_hop);
+	uint32_t mark = known ? agent->owner->mark | backend->index : 0;
 
-	agent->tunnel.sent = &dataplane_probes(dp)[index];
+	agent->tunnel.sent = &dataplane_probes(dp)[backend->index];
 	if (agent->tunnel.mark == mark)
 		return;
 	agent->tunnel.mark = mark;
@@ -170,7 +173,7 @@ static struct agent *agent_create(struct agents *agents, const struct wanted_age
 	agent->tunnel.source = backend->hop.source;
 	agent->tunnel.ifindex = backend->hop.ifindex;
 	agent->tunnel.explain = tunnel_explain;
-	tunnel_point(agent, backend->index);
+	tunnel_point(agent, backend);
 	health_adopt(&agent->health, backend->health, &backend->history);
 	agent->told = backend->health;
 	agent->resolved = agent->hop_told = backend->hop.resolved;
@@ -289,7 +292,7 @@ void agents_published(struct agents *agents, const struct model *model)
 				at++;
 			if (at < agents->count &&
 			    agent_order(agents->items[at], pool, backend) == 0)
-				tunnel_point(agents->items[at], backend->index);
+				tunnel_point(agents->items[at], backend);
 		}
 	}
 }

@@ -106,6 +106,15 @@ ms_of() { lbctl events -o json | jq -rn "first(inputs | select($1)) | .time" | x
 	began bare early late
 }
 
+@test "new backends are asked through the tunnel once they can be reached" {
+	on balancer ip neigh flush dev eth0
+	# One that was lost would be found out after twenty seconds.
+	pool tunnel "type: udp, port: 5353, send: hello, interval: 20s, timeout: 20s" one=1 two=2
+	lbctl reload
+	wait_until 10 takes tunnel/one
+	began tunnel one two
+}
+
 # began_at_once: the first good news followed the first table, if it was not before it.
 began_at_once()
 {
