@@ -13,6 +13,10 @@ bats_require_minimum_version 1.5.0
 # shellcheck source=tests/netns/topology.bash
 source "$BATS_TEST_DIRNAME/topology.bash"
 
+# The question for name.test, and how the server's answer with one record begins.
+check="type: udp, port: 53, send: '\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04name\x04test\x00\x00\x10\x00\x01',
+  expect: '\x00\x07\x85\x80\x00\x01\x00\x01', interval: 200ms, timeout: 200ms, hold_down: 0s"
+
 vips=(192.0.2.10 2001:db8::10 192.0.2.11 2001:db8::11)
 
 # dns_start NAME: has a TXT record with that, and one that no datagram of 512 bytes holds.
@@ -30,7 +34,7 @@ answers_itself() { [[ $(on "$1" dig "@${vips[0]}" +short +tries=1 +time=1 TXT na
 
 pool() # NAME AFFINITY VIP4 VIP6
 {
-	pools+="- {name: $1, affinity: {$2}, table_size: 251, backends: [{name: web1, address: '$(
+	pools+="- {name: $1, affinity: {$2}, table_size: 251, check: {$check}, backends: [{name: web1, address: '$(
 		backend_v4 1)'}, {name: web2, address: '$(backend_v6 2)'}]}"$'\n'
 	services+="- {name: dns-$1, pool: $1, listen: ['udp://$3:53', 'udp://[$4]:53', 'tcp://$3:53', 'tcp://[$4]:53']}"$'\n'
 }
@@ -75,12 +79,18 @@ names_of()
 	sort -u <<<"$answers" | tr '\n' ' '
 }
 
-@test "UDP and TCP: questions over many flows meet both servers" {
+# answered_by NAMES OPTION...: of dig; questions over many flows of each family and protocol.
+answered_by()
+{
 	local way
-	for way in +notcp +tcp; do
-		expect "$(names_of "$(client_v4 1)" "${vips[0]}" 24 $way)" = "web1 web2 " servers
-		expect "$(names_of "$(client_v6 1)" "${vips[1]}" 24 $way)" = "web1 web2 " servers
+	for way in "${@:2}"; do
+		expect "$(names_of "$(client_v4 1)" "${vips[0]}" 24 "$way")" = "$1 " "servers ($way)"
+		expect "$(names_of "$(client_v6 1)" "${vips[1]}" 24 "$way")" = "$1 " "servers ($way)"
 	done
+}
+
+@test "UDP and TCP: questions over many flows meet both servers" {
+	answered_by "web1 web2" +notcp +tcp
 }
 
 @test "UDP: what comes from one port meets one server" {
@@ -128,4 +138,16 @@ names_of()
 		expect "$(grep -o '"web[12]"' <<<"$output" | tr -d '"') " = "$(names_of "$source" "$vip" 1)" server
 		expect "$(wc -c <<<"$output")" -gt 1000 "bytes of the answer"
 	done
+}
+
+@test "a server that answers no more gets no questions, until it is back" {
+	stop dns-web2
+	wait_until 30 backend_is flow/web2 health down
+	wait_until 30 backend_is flow/web2 slots 0
+	answered_by web1 +notcp +tcp
+	dns_start web2
+	wait_until 30 backend_is flow/web2 health up
+	wait_until 30 not backend_is flow/web2 slots 0
+	# New flows of UDP cannot be told from old ones, which stay for the idle timeout.
+	answered_by "web1 web2" +tcp
 }
