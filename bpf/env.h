@@ -29,6 +29,8 @@
 extern const volatile __u64 hash_keys[LB_HASH_KEYS];
 extern const volatile __u32 quotas[LB_QUOTA_COUNT];
 extern const volatile bool read_only;
+
+extern struct lb_control control; /* of the installation, see lb.bpf.c */
 #else
 #include "host_env.h"
 #define LOOP_AS_IT_IS

@@ -213,7 +213,7 @@ static __always_inline __u32 forward_mtu(const struct packet *packet,
 {
 	__s32 outer = 0;
 
-	switch (LB_STATUS_FORWARD(choice->status)) {
+	switch (__builtin_expect(LB_STATUS_FORWARD(choice->status), LB_FORWARD_IPIP_V4)) {
 	case LB_FORWARD_IPIP_V4:
 		outer = sizeof(struct iphdr);
 		break;

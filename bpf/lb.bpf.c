@@ -11,9 +11,9 @@
  * lb_abi.h). This file alone turns a verdict into what the kernel is told, and counts it: a
  * forwarded packet costs one per-CPU counter entry, that of its service and backend.
  *
- * Look-ups of a forwarded packet: control, pools, slots, backends (arrays), counters (per-CPU
- * array); services (hash) where service_memo.h does not know the destination. Where the service has
- * lists of sources: sources (trie); where it has a limit of new flows, for a SYN: new_flow_limits
+ * Look-ups of a forwarded packet: pools, slots, backends (arrays), counters (per-CPU array);
+ * services (hash) where service_memo.h does not know the destination. Where the service has lists
+ * of sources: sources (trie); where it has a limit of new flows, for a SYN: new_flow_limits
  * (array), openers (hash). Where the pool remembers clients: clients (hash), slot_times (array).
  * Where the slot is changed or the pool tracks every flow: flows (hash), and births (hash) if that
  * has none.
@@ -33,6 +33,10 @@ const volatile __u64 hash_keys[LB_HASH_KEYS];
 const volatile __u32 quotas[LB_QUOTA_COUNT];
 const volatile bool read_only;
 const volatile bool finish_checksums; /* LB_SETTING_FINISH */
+
+/* lbd writes; the program reads for each TCP or UDP packet. A variable and not a look-up: it costs
+ * a load. */
+struct lb_control control SEC(".data.control");
 
 struct way {
 	struct packet packet;
@@ -94,7 +98,8 @@ static __always_inline void count_service(const struct way *way, bool forwarded)
 		return;
 	counter->packets++;
 	counter->bytes += way->packet.l3_length;
-	counter->new_flows += way->packet.syn || way->choice.new_udp_flow;
+	if (way->packet.syn || way->choice.new_udp_flow)
+		counter->new_flows++;
 }
 
 static __always_inline void count_verdict(struct xdp_md *ctx, const struct way *way, __u32 verdict)
@@ -162,6 +167,8 @@ int limpet(struct xdp_md *ctx)
 		explain(&way, verdict);
 	} else if (verdict == LB_FORWARDED && way.backend) {
 		count_service(&way, true);
+		if (!way.packet.trace)
+			return leave(ctx, way.backend->ifindex);
 	} else {
 		count_verdict(ctx, &way, verdict);
 		if (way.service.index)

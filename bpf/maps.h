@@ -28,15 +28,6 @@ struct {
 	__type(value, struct lb_attachment);
 } attachments SEC(".maps");
 
-/* lbd writes; the program reads for each TCP or UDP packet. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct lb_control);
-} control SEC(".maps");
-
 /* lbd writes; the program reads for packets of which bpf/service_memo.h does not know who they are
  * for. Full: lbd refuses the service. */
 struct {

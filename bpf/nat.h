@@ -16,6 +16,8 @@
 #include "env.h"
 #include "nat_frame.h"
 #include "nat_icmp.h"
+#include "nat_open.h"
+#include "nat_scratch.h"
 #include "nat_table.h"
 #include "parse.h"
 #include "pick.h"

@@ -8,6 +8,7 @@
 
 #include "checksum.h"
 #include "env.h"
+#include "nat_scratch.h"
 #include "nat_table.h"
 #include "parse.h"
 

@@ -16,6 +16,7 @@
 #include "env.h"
 #include "icmp.h"
 #include "nat_frame.h"
+#include "nat_scratch.h"
 #include "nat_table.h"
 #include "parse.h"
 

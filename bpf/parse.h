@@ -66,6 +66,11 @@ enum {
 	IPV4_MORE = 0x2000,
 	IPV4_OFFSET_MASK = 0x1fff,
 	IPV4_FRAGMENT_MASK = IPV4_MORE | IPV4_OFFSET_MASK,
+	TCP_FLAGS_OFFSET = 13,
+	TCP_FIN_BIT = 0,
+	TCP_SYN_BIT = 1,
+	TCP_RST_BIT = 2,
+	TCP_ACK_BIT = 4,
 	IPV6_NEXT_HOP_BY_HOP = 0,
 	IPV6_NEXT_ROUTING = 43,
 	IPV6_NEXT_FRAGMENT = 44,
@@ -119,6 +124,7 @@ static __always_inline enum lb_verdict parse_tcp(struct cursor *cursor, struct p
 						 __be16 *destination_port)
 {
 	const struct tcphdr *tcp = cursor_take(cursor, sizeof(*tcp));
+	__u32 flags;
 
 	if (!tcp || length < sizeof(*tcp))
 		return LB_DROP_TRUNCATED;
@@ -127,9 +133,11 @@ static __always_inline enum lb_verdict parse_tcp(struct cursor *cursor, struct p
 	*source_port = tcp->source;
 	*destination_port = tcp->dest;
 	packet->sequence = bpf_ntohl(tcp->seq);
-	packet->syn = tcp->syn && !tcp->ack;
-	packet->closing = tcp->fin || tcp->rst;
-	packet->reset = tcp->rst;
+	/* One load and no branches, which the bit fields would be. */
+	flags = ((const __u8 *)tcp)[TCP_FLAGS_OFFSET];
+	packet->syn = flags >> TCP_SYN_BIT & ~(flags >> TCP_ACK_BIT) & 1;
+	packet->closing = (flags >> TCP_FIN_BIT | flags >> TCP_RST_BIT) & 1;
+	packet->reset = flags >> TCP_RST_BIT & 1;
 	return LB_CONTINUE;
 }
 
@@ -213,13 +221,17 @@ static __always_inline bool parse_common(void *data, void *end, struct packet *p
 {
 	struct cursor cursor = {.at = data, .end = end};
 	const struct ethhdr *ethernet = cursor_take(&cursor, sizeof(*ethernet));
+	__be16 type;
 
 	if (!ethernet)
 		return false;
 	packet->l3_offset = sizeof(*ethernet);
-	if (ethernet->h_proto == bpf_htons(ETH_P_IP))
+	/* The struct is packed, by which the compiler takes it to be at any byte: it would read
+	 * two. */
+	type = ((const __be16 *)ethernet)[offsetof(struct ethhdr, h_proto) / sizeof(__be16)];
+	if (type == bpf_htons(ETH_P_IP))
 		return parse_common_ipv4(&cursor, packet);
-	if (ethernet->h_proto == bpf_htons(ETH_P_IPV6))
+	if (type == bpf_htons(ETH_P_IPV6))
 		return parse_common_ipv6(&cursor, packet);
 	return false;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * service: flow to service. Reads `control`, where service_memo does not know `services_v4` and
+ * service: flow to service. Reads lb_control, where service_memo does not know `services_v4` and
  * `services_v6`, and, for packets without ports, `vips`.
  */
 #ifndef LB_SERVICE_H
@@ -70,16 +70,14 @@ static __always_inline __u32 service_exact(const struct packet *packet)
  */
 LB_VERIFIED_ALONE int service_search(const struct packet *packet, struct lb_service *found)
 {
-	__u32 zero = 0;
 	__u64 order = 0, state;
-	const struct lb_control *installation = bpf_map_lookup_elem(&control, &zero);
 	const struct lb_service *service;
 	int bits;
 
-	if (!packet || !found || !installation)
+	if (!packet || !found)
 		return LB_DROP_INTERNAL;
 	/* A full barrier, as it returns a value: what is looked up is no older than this state. */
-	state = memo_state(installation) + __sync_fetch_and_add(&order, 1);
+	state = memo_state() + __sync_fetch_and_add(&order, 1);
 	service = service_in_block(packet, 0);
 	if (!service && state >> 33) { /* not only exact ports */
 		bits = service_wide_block(packet, state >> 32);
@@ -96,12 +94,7 @@ LB_VERIFIED_ALONE int service_search(const struct packet *packet, struct lb_serv
 static __always_inline enum lb_verdict service_lookup(const struct packet *packet,
 						      struct lb_service *found)
 {
-	__u32 zero = 0;
-	const struct lb_control *installation = bpf_map_lookup_elem(&control, &zero);
-
-	if (!installation)
-		return LB_DROP_INTERNAL;
-	if (memo_recall(packet, service_exact(packet), memo_state(installation), found))
+	if (memo_recall(packet, service_exact(packet), memo_state(), found))
 		return found->index ? LB_CONTINUE : LB_PASS_NO_SERVICE;
 	return service_search(packet, found) == LB_CONTINUE ? LB_CONTINUE : LB_PASS_NO_SERVICE;
 }

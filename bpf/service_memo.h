@@ -54,10 +54,9 @@ static __always_inline __u64 memo_words(__u32 low, __u32 high)
 }
 
 /* What tells searches before a change of the listeners from those after it. */
-static __always_inline __u64 memo_state(const struct lb_control *installation)
+static __always_inline __u64 memo_state(void)
 {
-	return memo_words(LOAD_ONCE(installation->listener_changes),
-			  LOAD_ONCE(installation->port_blocks));
+	return memo_words(LOAD_ONCE(control.listener_changes), LOAD_ONCE(control.port_blocks));
 }
 
 /* `listener`: port and protocol. */

@@ -54,7 +54,7 @@ int dataplane_arrays_map(struct dataplane *dp)
 	dp->new_flow_limits = dataplane_array_map(dp->fds[MAP_new_flow_limits],
 						  sizeof(*dp->new_flow_limits), l->services + 1);
 	dp->slots = dataplane_array_map(dp->fds[MAP_slots], sizeof(*dp->slots), l->slots);
-	dp->control = dataplane_array_map(dp->fds[MAP_control], sizeof(*dp->control), 1);
+	dp->control = dataplane_array_map(dp->fds[MAP_data_control], sizeof(*dp->control), 1);
 	dp->slot_times =
 		dataplane_array_map(dp->fds[MAP_slot_times], sizeof(*dp->slot_times), l->slots);
 	dp->usage = dataplane_array_map(dp->fds[MAP_usage], sizeof(*dp->usage), 1);

@@ -15,7 +15,7 @@
 #define DATAPLANE_MAPS(X)                                                                          \
 	X(settings, __u32, struct lb_settings, 1)                                                  \
 	X(attachments, __u32, struct lb_attachment, DATAPLANE_ATTACHMENTS_MAX)                     \
-	X(control, __u32, struct lb_control, 1)                                                    \
+	X(data_control, __u32, struct lb_control, 1)                                               \
 	X(services_v4, struct lb_service_key_v4, struct lb_service, (l)->services * 32)            \
 	X(services_v6, struct lb_service_key_v6, struct lb_service, (l)->services * 32)            \
 	X(vips, struct lb_vip_key, struct lb_vip, (l)->services * 8)                               \

@@ -175,7 +175,8 @@ static void on_step(int number, siginfo_t *info, void *context)
 /* What packets are forwarded by; not what a sweep counts in, which is nobody's afterwards. */
 static bool is_kept(int fd)
 {
-	static const char *const names[] = {"backends", "pools", "slots", "slot_times", "control"};
+	static const char *const names[] = {"backends", "pools", "slots", "slot_times",
+					    ".data.control"};
 	struct bpf_map_info info = {0};
 	union bpf_attr attr = {.info = {.bpf_fd = (uint32_t)fd,
 					.info_len = sizeof(info),
