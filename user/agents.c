@@ -137,6 +137,7 @@ struct wanted_agent {
 	const struct pool *pool;
 	const struct backend *backend;
 	struct check_target target;
+	const struct shared_check *check; /* one that is known to be the pool's, or NULL */
 };
 
 /* The search for a VIP and port is done once for backends of a pool that give the same answer.
@@ -148,6 +149,8 @@ static void wanted_next(const struct model *model, const struct pool *pool,
 		wanted->target = model_check_target(model, pool, backend);
 	else if (!wanted->target.tunnel)
 		wanted->target.address = backend->address;
+	if (wanted->pool != pool)
+		wanted->check = NULL;
 	wanted->pool = pool;
 	wanted->backend = backend;
 }
@@ -192,29 +195,41 @@ static bool target_equal(const struct check_target *a, const struct check_target
 	return a->tunnel == b->tunnel && a->port == b->port && addr_equal(&a->address, &b->address);
 }
 
+/* Of an agent of that backend's name. */
 static bool agent_fits(const struct agent *agent, const struct wanted_agent *wanted)
 {
-	const struct backend *backend = wanted->backend;
-
-	return strcmp(agent->backend, backend->name) == 0 &&
-	       addr_equal(&agent->address, &backend->address) &&
+	return addr_equal(&agent->address, &wanted->backend->address) &&
 	       target_equal(&agent->target, &wanted->target) &&
-	       memcmp(&agent->shared->check, &wanted->pool->check, sizeof(struct check)) == 0;
+	       (agent->shared == wanted->check ||
+		memcmp(&agent->shared->check, &wanted->pool->check, sizeof(struct check)) == 0);
 }
 
-/* Takes the agent out of the list, so that what stays there is what nobody wants. */
-static struct agent *agent_take(struct agents *agents, const struct wanted_agent *wanted)
+static int agent_order(const struct agent *agent, const struct pool *pool,
+		       const struct backend *backend)
 {
-	for (size_t i = 0; i < agents->count; i++) {
-		struct agent *agent = agents->items[i];
+	int order = strcmp(agent->pool, pool->name);
 
-		if (agent && strcmp(agent->pool, wanted->pool->name) == 0 &&
-		    agent_fits(agent, wanted)) {
-			agents->items[i] = NULL;
-			return agent;
-		}
-	}
-	return NULL;
+	return order ? order : strcmp(agent->backend, backend->name);
+}
+
+/* Takes the agent out of the list, so that what stays there is what nobody wants. Both are ordered
+ * by pool and name: `*at`, where the search for the next one begins, goes one way. */
+static struct agent *agent_take(struct agents *agents, size_t *at, struct wanted_agent *wanted)
+{
+	struct agent *agent;
+	int order = -1;
+
+	while (*at < agents->count &&
+	       (order = agent_order(agents->items[*at], wanted->pool, wanted->backend)) < 0)
+		++*at;
+	if (order != 0)
+		return NULL;
+	agent = agents->items[*at];
+	if (!agent_fits(agent, wanted))
+		return NULL;
+	wanted->check = agent->shared;
+	agents->items[(*at)++] = NULL;
+	return agent;
 }
 
 static size_t model_backend_count(const struct model *model)
@@ -230,7 +245,7 @@ void agents_sync(struct agents *agents, const struct model *model)
 {
 	struct agent **items = calloc(model_backend_count(model) + 1, sizeof(struct agent *));
 	struct wanted_agent wanted = {};
-	size_t count = 0;
+	size_t count = 0, at = 0;
 
 	if (!items) {
 		log_err("agents: watching backends: %s; those that are new are not asked",
@@ -245,7 +260,7 @@ void agents_sync(struct agents *agents, const struct model *model)
 			struct agent *agent;
 
 			wanted_next(model, pool, backend, &wanted);
-			agent = agent_take(agents, &wanted);
+			agent = agent_take(agents, &at, &wanted);
 			if (!agent)
 				agent = agent_create(agents, &wanted,
 						     count ? items[count - 1] : NULL);
@@ -266,14 +281,6 @@ void agents_sync(struct agents *agents, const struct model *model)
 	agents->items = items;
 	agents->count = count;
 	agents->heard_count = 0;
-}
-
-static int agent_order(const struct agent *agent, const struct pool *pool,
-		       const struct backend *backend)
-{
-	int order = strcmp(agent->pool, pool->name);
-
-	return order ? order : strcmp(agent->backend, backend->name);
 }
 
 /* Both are ordered by pool and name: one walk beside the other. */
