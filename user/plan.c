@@ -71,8 +71,9 @@ static void backend_detail(const struct backend *from, const struct backend *to,
 {
 	char a[ADDR_TEXT_SIZE], b[ADDR_TEXT_SIZE];
 
-	detail_word(detail, "address", addr_format(&from->address, a),
-		    addr_format(&to->address, b));
+	if (!addr_equal(&from->address, &to->address))
+		detail_word(detail, "address", addr_format(&from->address, a),
+			    addr_format(&to->address, b));
 	detail_number(detail, "port", from->port, to->port);
 	detail_number(detail, "weight", from->weight, to->weight);
 	detail_word(detail, "admin", admin_name(from->admin), admin_name(to->admin));
