@@ -59,6 +59,7 @@ static void *named_find(const void *items, size_t count, const char *name)
  * the array, which may move. NULL with errno set if there is nothing new. */
 static void *named_add(void **items, size_t *count, size_t size, const char *name)
 {
+	size_t at = named_position(*items, *count, name);
 	char *grown, *place;
 	void *item;
 
@@ -66,7 +67,7 @@ static void *named_add(void **items, size_t *count, size_t size, const char *nam
 		errno = EINVAL;
 		return NULL;
 	}
-	if (named_find(*items, *count, name)) {
+	if (at < *count && strcmp(named_at(*items, at), name) == 0) {
 		errno = EEXIST;
 		return NULL;
 	}
@@ -78,7 +79,7 @@ static void *named_add(void **items, size_t *count, size_t size, const char *nam
 	if (!item)
 		return NULL;
 	strcpy(item, name);
-	place = grown + named_position(grown, *count, name) * sizeof(item);
+	place = grown + at * sizeof(item);
 	memmove(place + sizeof(item), place, (size_t)(grown + *count * sizeof(item) - place));
 	memcpy(place, &item, sizeof(item));
 	++*count;
@@ -100,20 +101,23 @@ static void *named_take(void *items, size_t *count, const char *name)
 	return item;
 }
 
+/* Whatever the locale. */
+static bool is_alphanumeric(char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	       (byte >= '0' && byte <= '9');
+}
+
 bool model_name_valid(const char *name)
 {
-	static const char alphanumeric[] = "abcdefghijklmnopqrstuvwxyz"
-					   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	size_t size = strlen(name);
+	size_t size = 0;
 
-	if (size == 0 || size >= MODEL_NAME_SIZE || name[0] == '-' || name[0] == '_' ||
-	    name[0] == '.')
+	if (!is_alphanumeric(name[0]))
 		return false;
-	for (size_t i = 0; i < size; i++) {
-		if (!strchr(alphanumeric, name[i]) && !strchr("-_.", name[i]))
-			return false;
-	}
-	return true;
+	while (is_alphanumeric(name[size]) || name[size] == '-' || name[size] == '_' ||
+	       name[size] == '.')
+		size++;
+	return !name[size] && size < MODEL_NAME_SIZE;
 }
 
 /* ---- making and unmaking ---- */
@@ -292,54 +296,50 @@ size_t service_sources_count(const struct service *service, bool allow)
 	return count;
 }
 
-/* The copies below rely on `add` for what is owned, and overwrite the rest. */
+/* The copies below are hung into the model at once, so that what was made is freed with it if the
+ * rest fails. */
+
+/* NULL with errno set; also where there is nothing to copy. */
+static void *copy_bytes(const void *from, size_t count, size_t size)
+{
+	void *copy = count ? reallocarray(NULL, count, size) : NULL;
+
+	return copy ? memcpy(copy, from, count * size) : NULL;
+}
 
 static int copy_pool(struct model *model, const struct pool *from)
 {
-	struct pool *pool = model_pool_add(model, from->name);
+	struct pool *pool = copy_bytes(from, 1, sizeof(*pool));
 
 	if (!pool)
-		return -errno;
+		return -ENOMEM;
+	model->pools[model->pool_count++] = pool;
+	pool->backend_count = 0;
+	pool->backends = calloc(from->backend_count + 1, sizeof(struct backend *));
+	if (!pool->backends)
+		return -ENOMEM;
 	for (size_t i = 0; i < from->backend_count; i++) {
-		struct backend *backend = pool_backend_add(pool, from->backends[i]->name);
+		struct backend *backend = copy_bytes(from->backends[i], 1, sizeof(*backend));
 
 		if (!backend)
-			return -errno;
-		*backend = *from->backends[i];
+			return -ENOMEM;
+		pool->backends[pool->backend_count++] = backend;
 	}
-	struct backend **backends = pool->backends;
-
-	*pool = *from;
-	pool->backends = backends;
 	return 0;
 }
 
 static int copy_service(struct model *model, const struct service *from)
 {
-	struct service *service = model_service_add(model, from->name);
-	struct source_rule *sources = NULL;
-	struct endpoint *listen;
+	struct service *service = copy_bytes(from, 1, sizeof(*service));
 
 	if (!service)
-		return -errno;
-	if (from->source_count) {
-		sources = calloc(from->source_count, sizeof(*sources));
-		if (!sources)
-			return -ENOMEM;
-		memcpy(sources, from->sources, from->source_count * sizeof(*sources));
-		service->sources = sources; /* freed with it if the rest fails */
-	}
-	for (size_t i = 0; i < from->listen_count; i++) {
-		int err = service_listen_add(service, &from->listen[i]);
-
-		if (err)
-			return err;
-	}
-	listen = service->listen;
-	*service = *from;
-	service->listen = listen;
-	service->sources = sources;
-	return 0;
+		return -ENOMEM;
+	model->services[model->service_count++] = service;
+	service->listen = copy_bytes(from->listen, from->listen_count, sizeof(*from->listen));
+	service->sources = copy_bytes(from->sources, from->source_count, sizeof(*from->sources));
+	return (from->listen_count && !service->listen) || (from->source_count && !service->sources)
+		       ? -ENOMEM
+		       : 0;
 }
 
 static int copy_into(struct model *model, const struct model *from)
@@ -353,6 +353,10 @@ static int copy_into(struct model *model, const struct model *from)
 		if (!model->global.metrics)
 			return -ENOMEM;
 	}
+	model->pools = calloc(from->pool_count + 1, sizeof(struct pool *));
+	model->services = calloc(from->service_count + 1, sizeof(struct service *));
+	if (!model->pools || !model->services)
+		return -ENOMEM;
 	for (size_t i = 0; i < from->pool_count && !err; i++)
 		err = copy_pool(model, from->pools[i]);
 	for (size_t i = 0; i < from->service_count && !err; i++)

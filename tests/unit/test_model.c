@@ -253,6 +253,7 @@ static void test_copy_is_deep_and_holds_the_state(void **state)
 	assert_int_equal(service->listen[0].proto, IPPROTO_TCP);
 	/* The copy's arrays are its own in every sense: they can grow. */
 	assert_non_null(pool_backend_add(pool, "web2"));
+	assert_non_null(model_pool_add(copy, "another"));
 	assert_int_equal(service_listen_add(service, &any_tcp), 0);
 	model_free(copy);
 }
