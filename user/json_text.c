@@ -162,13 +162,28 @@ static char *put_byte(char *at, unsigned char byte, bool column)
 	return at;
 }
 
-void json_text_string(struct json_text *text, const char *key, const char *value)
+/* Whether every byte stands for itself, as in most strings. */
+static bool is_plain(const char *value)
 {
-	const bool good = is_utf8(value), column = in_columns(text);
-	char *at = lead(text, key, strlen(value) * ESCAPED_SIZE + 2);
+	while (*value >= ' ' && *value <= '~' && *value != '"' && *value != '\\')
+		value++;
+	return !*value;
+}
 
-	if (!at)
-		return;
+static char *put_plain(char *at, const char *value, bool column)
+{
+	if (!column)
+		*at++ = '"';
+	at = put(at, value, strlen(value));
+	if (!column)
+		*at++ = '"';
+	return at;
+}
+
+static char *put_escaped(char *at, const char *value, bool column)
+{
+	const bool good = is_utf8(value);
+
 	if (!column)
 		*at++ = '"';
 	for (; *value; value++) {
@@ -178,6 +193,17 @@ void json_text_string(struct json_text *text, const char *key, const char *value
 	}
 	if (!column)
 		*at++ = '"';
+	return at;
+}
+
+void json_text_string(struct json_text *text, const char *key, const char *value)
+{
+	const bool plain = is_plain(value), column = in_columns(text);
+	char *at = lead(text, key, strlen(value) * (plain ? 1 : ESCAPED_SIZE) + 2);
+
+	if (!at)
+		return;
+	at = plain ? put_plain(at, value, column) : put_escaped(at, value, column);
 	text->size = (size_t)(at - text->bytes);
 }
 
@@ -212,6 +238,16 @@ void json_text_tree(struct json_text *text, const char *key, const json_t *value
 	if (dump)
 		json_text_raw(text, key, dump);
 	free(dump);
+}
+
+json_t *json_text_parse(struct json_text *text)
+{
+	json_t *tree =
+		text->failed ? NULL : json_loadb(text->bytes, text->size, JSON_DECODE_ANY, NULL);
+
+	free(text->bytes);
+	*text = (struct json_text){0};
+	return tree;
 }
 
 void json_text_newline(struct json_text *text)

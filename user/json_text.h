@@ -48,6 +48,8 @@ void json_text_null(struct json_text *text, const char *key);
 void json_text_raw(struct json_text *text, const char *key, const char *value);
 /* A tree, on one line; NULL is "out of memory". */
 void json_text_tree(struct json_text *text, const char *key, const json_t *value);
+/* What was written, as a tree; the text is gone then. NULL if out of memory. */
+json_t *json_text_parse(struct json_text *text);
 /* Ends a line behind the last value. */
 void json_text_newline(struct json_text *text);
 

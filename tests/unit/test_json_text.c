@@ -141,6 +141,35 @@ static void test_trees(void **state)
 	json_decref(tree);
 }
 
+/* Strings that take the short way, and each byte that does not. */
+static void test_every_byte_reads_back(void **state)
+{
+	(void)state;
+	for (int byte = 1; byte < 0x80; byte++) {
+		const char value[] = {'a', (char)byte, '~', '\0'};
+		struct json_text text = {0};
+		json_t *list;
+
+		json_text_begin(&text, NULL, '[');
+		json_text_string(&text, NULL, value);
+		json_text_end(&text, ']');
+		list = json_text_parse(&text);
+		assert_string_equal(json_string_value(json_array_get(list, 0)), value);
+		json_decref(list);
+		assert_null(text.bytes);
+	}
+}
+
+static void test_what_failed_is_no_tree(void **state)
+{
+	struct json_text text = {0};
+
+	(void)state;
+	json_text_begin(&text, NULL, '[');
+	text.failed = true;
+	assert_null(json_text_parse(&text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +178,8 @@ int main(void)
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_no_utf8),
 		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_every_byte_reads_back),
+		cmocka_unit_test(test_what_failed_is_no_tree),
 	};
 
 	return cmocka_run_group_tests_name("json_text", tests, NULL, NULL);
