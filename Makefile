@@ -235,7 +235,7 @@ $(BUILD)/tests/fuzz: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/*.c) 
 
 FUZZ_TARGETS = parse config api
 FUZZ_MODEL   = $(wildcard tests/fuzz/model*.c)
-FUZZ_PURE    = $(wildcard user/config*.c user/model*.c) $(addprefix user/,addr.c agent_words.c check.c duration.c fault.c log.c maglev.c siphash.c slow_start.c)
+FUZZ_PURE    = $(wildcard user/config*.c user/model*.c) $(addprefix user/,addr.c agent_words.c check.c duration.c fault.c json_text.c log.c maglev.c siphash.c slow_start.c)
 FUZZ_FLAGS   = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Itests/host
 
 $(BUILD)/asan/tests/fuzz/%.o: ALL_CFLAGS += -Itests/host

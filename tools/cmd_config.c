@@ -88,42 +88,41 @@ int ctl_config_check(struct ctl *ctl, struct fault *fault)
 /* ---- whole configurations ---- */
 
 /* As JSON with the seed, which a configuration that is told never holds: lbd compares it with the
- * one in force. NULL with `fault` set, and the errors printed. */
-static json_t *load(const struct ctl *ctl, const char *path, struct fault *fault)
+ * one in force. 0 with `json` to be freed, or -1 with `fault` set, and the errors printed. */
+static int load(const struct ctl *ctl, const char *path, struct json_text *json,
+		struct fault *fault)
 {
 	const char *name = strcmp(path, "-") ? path : "/dev/stdin";
 	struct config_errors errors = {0};
-	char *text = NULL, seed[2 * LB_SEED_SIZE + 1];
+	char *text = NULL;
 	struct model *model = config_load(name, &text, &errors);
-	json_t *json = model ? model_json(model) : NULL;
+	int error = model ? 0 : -1;
 
-	if (!model) {
+	if (model) {
+		json_text_begin(json, NULL, '{');
+		model_json_put(json, model, true);
+		json_text_end(json, '}');
+	} else {
 		print_errors(ctl, path, text, &errors);
 		fault->code = FAULT_USAGE;
-	} else if (!json) {
-		fault_set(fault, FAULT_FAILED, "%s: reading it: out of memory", path);
-	} else if (model->global.hash_seed_set) {
-		for (size_t i = 0; i < LB_SEED_SIZE; i++)
-			snprintf(seed + 2 * i, 3, "%02x", model->global.hash_seed[i]);
-		json_object_set_new(json_object_get(json, "global"), "hash_seed",
-				    json_string(seed));
 	}
+	if (json->failed)
+		error = fault_set(fault, FAULT_FAILED, "%s: reading it: out of memory", path);
 	model_free(model);
 	config_errors_free(&errors);
 	free(text);
-	return json;
+	return error;
 }
 
 static int put(struct ctl *ctl, const char *path, size_t *changes, struct fault *fault)
 {
-	struct ctl_request request = {.method = "PUT", .path = {"config"}};
-	json_t *json = load(ctl, path, fault);
-	int error = -1;
+	struct json_text json = {0};
+	struct ctl_request request = {.method = "PUT", .path = {"config"}, .text = &json};
+	int error = load(ctl, path, &json, fault);
 
-	request.body = json;
-	if (json)
+	if (!error)
 		error = ctl_change_count(ctl, &request, changes, fault);
-	json_decref(json);
+	free(json.bytes);
 	return error;
 }
 

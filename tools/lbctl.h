@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "../user/fault.h"
+#include "../user/json_text.h"
 
 enum ctl_output { CTL_TABLE, CTL_WIDE, CTL_JSON };
 enum { CTL_OPTIONS_MAX = 10, CTL_WIDTH = 100, CTL_NAME_SIZE = 64 };
@@ -88,10 +89,11 @@ int ctl_duration(const struct ctl *ctl, const char *option, uint64_t *ms, struct
 
 struct ctl_request {
 	const char *method;
-	const char *path[5];      /* segments behind /v1 */
-	const char *query[10][2]; /* names and values; a NULL value is left out */
-	const json_t *body;       /* NULL: none */
-	unsigned timeout_s;       /* 0: as long as an answer may take */
+	const char *path[5];          /* segments behind /v1 */
+	const char *query[10][2];     /* names and values; a NULL value is left out */
+	const json_t *body;           /* NULL: none */
+	const struct json_text *text; /* in its place, one that was written as text */
+	unsigned timeout_s;           /* 0: as long as an answer may take */
 	char *etag; /* room for CTL_ETAG_SIZE bytes of the reply's; NULL: not wanted */
 };
 

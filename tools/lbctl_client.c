@@ -222,7 +222,7 @@ static int read_reply(const struct ctl *ctl, const struct text *text, long statu
 }
 
 static int perform(struct transfer *transfer, const struct ctl_request *request, const char *url,
-		   const char *body, json_t **reply, struct fault *fault)
+		   const struct text *body, json_t **reply, struct fault *fault)
 {
 	const struct ctl *ctl = transfer->ctl;
 	struct curl_slist *headers = make_headers(ctl, request);
@@ -246,8 +246,10 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, request->etag);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	if (body)
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	if (body->bytes) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->bytes);
+	}
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	/* One that goes on may be cut anywhere: what came until then was told. */
@@ -285,12 +287,15 @@ static int ask(struct transfer *transfer, const struct ctl_request *request, jso
 	const struct ctl *ctl = transfer->ctl;
 	CURL *curl = curl_easy_init();
 	char *url = curl ? make_url(curl, request) : NULL;
-	char *body = request->body ? json_dumps(request->body, 0) : NULL;
+	char *dump = request->body ? json_dumps(request->body, 0) : NULL;
+	struct text body = {dump, dump ? strlen(dump) : 0};
 	char beside[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int error = -1;
 
 	transfer->curl = curl;
-	if (!url || (request->body && !body))
+	if (request->text)
+		body = (struct text){request->text->bytes, request->text->size};
+	if (!url || (request->body && !dump))
 		out_of_memory(fault);
 	else if (curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
 				  choose_socket(ctl, request, beside)) != CURLE_OK)
@@ -300,9 +305,9 @@ static int ask(struct transfer *transfer, const struct ctl_request *request, jso
 			  "socket %s: its path is too long (a Unix socket's has %zu bytes)",
 			  ctl->socket, sizeof(beside) - 1);
 	else
-		error = perform(transfer, request, url, body, reply, fault);
+		error = perform(transfer, request, url, &body, reply, fault);
 	free(transfer->text.bytes);
-	free(body);
+	free(dump);
 	free(url);
 	curl_easy_cleanup(curl);
 	return error;

@@ -77,10 +77,9 @@ int call_answer(struct call *call, json_t *body);
 /* Takes what was written, failed or not, and answers with it as it is. `type`: of content; NULL:
  * JSON. */
 int call_answer_text(struct call *call, struct json_text *text, const char *type);
-
-/* An ETag of the running configuration. */
-void call_config_tag(const struct call *call, char out[API_TAG_SIZE]);
-/* One of the configuration of what the path names; empty if there is no such thing. */
-void call_object_tag(const struct call *call, char out[API_TAG_SIZE]);
+/* The same for an object of which there is so much that it is written straight as text: its keys
+ * come between the two. */
+void call_text_begin(struct json_text *text);
+int call_text_end(struct call *call, struct json_text *text);
 
 #endif

@@ -104,11 +104,6 @@ bool api_service_new_flows_counted(const struct model *model, const struct servi
 	return counted;
 }
 
-static json_t *new_flows(bool counted, const struct lb_counter *counter)
-{
-	return counted ? json_integer((json_int_t)counter->new_flows) : json_null();
-}
-
 json_t *api_json_check_target(const struct model *model, const struct pool *pool,
 			      const struct backend *backend)
 {
@@ -130,24 +125,6 @@ size_t api_backends_up(const struct pool *pool)
 	for (size_t i = 0; i < pool->backend_count; i++)
 		up += api_backend_up(pool, pool->backends[i]);
 	return up;
-}
-
-json_t *api_json_service(const struct model *model, const struct service *service,
-			 const struct lb_counter *counter)
-{
-	const struct pool *pool = model_pool_find(model, service->pool);
-	bool counted = api_service_new_flows_counted(model, service);
-	json_t *json = model_json_service(service);
-
-	if (json)
-		json_object_update_new(
-			json,
-			json_pack("{s:I, s:I, s:I, s:I, s:o}", "backends_up",
-				  (json_int_t)(pool ? api_backends_up(pool) : 0), "backends",
-				  (json_int_t)(pool ? pool->backend_count : 0), "packets",
-				  (json_int_t)counter->packets, "bytes", (json_int_t)counter->bytes,
-				  "new_flows", new_flows(counted, counter)));
-	return json;
 }
 
 static json_t *pool_services(const struct model *model, const struct pool *pool)

@@ -26,8 +26,6 @@ const char *api_digest_format(uint64_t digest, char out[API_DIGEST_SIZE]);
 /* What its check asks, and by which way; null: it has none. */
 json_t *api_json_check_target(const struct model *model, const struct pool *pool,
 			      const struct backend *backend);
-json_t *api_json_service(const struct model *model, const struct service *service,
-			 const struct lb_counter *counter);
 /* Without its backends. */
 json_t *api_json_pool(const struct model *model, const struct pool *pool);
 /* The verdicts that drop a packet; with `all` those that do not, too. counts[LB_VERDICT_COUNT]. */

@@ -180,10 +180,9 @@ static int answer_columns(struct call *call, struct json_text *text)
 int api_get_services(struct call *call)
 {
 	const struct model *model = call_model(call);
-	struct json_text text = {.style = JSON_TEXT_COLUMNS};
+	struct json_text text = {.style = JSON_TEXT_INDENTED};
 	struct stats_totals totals;
 	bool columns;
-	json_t *list;
 	int error;
 
 	if (read_format(call, &columns) != 0)
@@ -192,22 +191,25 @@ int api_get_services(struct call *call)
 	if (error)
 		return counters_fault(call, error);
 	if (columns) {
+		text.style = JSON_TEXT_COLUMNS;
 		api_services_put(&text, model, totals.services);
 		stats_totals_destroy(&totals);
 		return answer_columns(call, &text);
 	}
-	list = json_array();
+	call_text_begin(&text);
+	json_text_begin(&text, "services", '[');
 	for (size_t i = 0; i < model->service_count; i++)
-		json_array_append_new(
-			list, api_json_service(model, model->services[i], &totals.services[i]));
+		api_service_put(&text, model, model->services[i], &totals.services[i]);
+	json_text_end(&text, ']');
 	stats_totals_destroy(&totals);
-	return call_answer(call, json_pack("{s:o}", "services", list));
+	return call_text_end(call, &text);
 }
 
 int api_get_service(struct call *call)
 {
 	const struct service *service =
 		find_service(call_model(call), call->args[0], "showing it", &call->fault);
+	struct json_text text = {0};
 	struct lb_counter counter;
 	int error;
 
@@ -216,7 +218,8 @@ int api_get_service(struct call *call)
 	error = stats_service(dataplane_of(call), service, &counter);
 	if (error)
 		return counters_fault(call, error);
-	return call_answer(call, api_json_service(call_model(call), service, &counter));
+	api_service_put(&text, call_model(call), service, &counter);
+	return call_answer(call, json_text_parse(&text));
 }
 
 /* ---- pools and backends ---- */
@@ -279,7 +282,7 @@ static json_t *read_backends(struct call *call, const struct pool *pool,
 	struct lb_counter *counters = count_pool(call, pool);
 	struct api_backends backends;
 	struct json_text text = {0};
-	json_t *json = NULL;
+	json_t *json;
 
 	if (!counters)
 		return NULL;
@@ -293,11 +296,9 @@ static json_t *read_backends(struct call *call, const struct pool *pool,
 			api_backends_put(&backends, &text, pool->backends[i], &counters[i]);
 	if (!backend)
 		json_text_end(&text, ']');
-	if (!text.failed)
-		json = json_loadb(text.bytes, text.size, 0, NULL);
+	json = json_text_parse(&text);
 	if (!json)
 		call_answer(call, NULL);
-	free(text.bytes);
 	free(counters);
 	return json;
 }
@@ -356,8 +357,7 @@ int api_get_backends(struct call *call)
 		text.style = JSON_TEXT_COLUMNS;
 		api_backends_head(&backends, &text);
 	} else {
-		json_text_begin(&text, NULL, '{');
-		json_text_integer(&text, "schema", API_SCHEMA);
+		call_text_begin(&text);
 		json_text_begin(&text, "backends", '[');
 	}
 	if (write_backends(call, only, &backends, &text) != 0) {
@@ -367,9 +367,7 @@ int api_get_backends(struct call *call)
 	if (columns)
 		return answer_columns(call, &text);
 	json_text_end(&text, ']');
-	json_text_end(&text, '}');
-	json_text_newline(&text);
-	return call_answer_text(call, &text, NULL);
+	return call_text_end(call, &text);
 }
 
 int api_get_backend(struct call *call)
@@ -449,7 +447,11 @@ int api_get_lookup(struct call *call)
 
 int api_get_config(struct call *call)
 {
-	return call_answer(call, model_json(call_model(call)));
+	struct json_text text = {.style = JSON_TEXT_INDENTED};
+
+	call_text_begin(&text);
+	model_json_put(&text, call_model(call), false);
+	return call_text_end(call, &text);
 }
 
 int api_get_config_diff(struct call *call)

@@ -66,48 +66,71 @@ int call_answer_text(struct call *call, struct json_text *text, const char *type
 	return 0;
 }
 
-/* Whoever changes what they have read sends its tag back in If-Match, and is refused (412) if
- * somebody else was first. */
-static void make_tag(json_t *json, char out[API_TAG_SIZE])
+void call_text_begin(struct json_text *text)
 {
-	static const uint8_t key[LB_SEED_SIZE];
-	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-
-	out[0] = '\0';
-	if (text)
-		snprintf(out, API_TAG_SIZE, "\"%016" PRIx64 "\"", siphash(key, text, strlen(text)));
-	free(text);
-	json_decref(json);
+	json_text_begin(text, NULL, '{');
+	json_text_integer(text, "schema", API_SCHEMA);
 }
 
-void call_config_tag(const struct call *call, char out[API_TAG_SIZE])
+int call_text_end(struct call *call, struct json_text *text)
 {
-	make_tag(model_json(call_model(call)), out);
+	json_text_end(text, '}');
+	json_text_newline(text);
+	return call_answer_text(call, text, NULL);
 }
 
-void call_object_tag(const struct call *call, char out[API_TAG_SIZE])
+/* Writes the configuration of what the path names, or of what is around that. False: no such thing.
+ */
+static bool put_object(struct json_text *text, const struct call *call, enum call_of of)
 {
 	const struct model *model = call_model(call);
-	const struct pool *pool = call->args[0] ? model_pool_find(model, call->args[0]) : NULL;
-	const struct service *service;
+	const char *name = call->args[0];
+	const struct pool *pool = name ? model_pool_find(model, name) : NULL;
+	const struct service *service = name ? model_service_find(model, name) : NULL;
 	const struct backend *backend;
 
-	out[0] = '\0';
-	if (call->of == CALL_OF_POOL && pool) {
-		make_tag(model_json_pool(pool), out);
-	} else if (call->of == CALL_OF_BACKEND && pool) {
-		backend = pool_backend_find(pool, call->args[1]);
+	switch (of) {
+	case CALL_OF_POOL:
+		if (pool)
+			model_json_put_pool(text, pool);
+		return pool;
+	case CALL_OF_BACKEND:
+		backend = pool ? pool_backend_find(pool, call->args[1]) : NULL;
 		if (backend)
-			make_tag(model_json_backend(backend), out);
-	} else if (call->of == CALL_OF_SERVICE) {
-		service = model_service_find(model, call->args[0]);
+			model_json_put_backend(text, backend);
+		return backend;
+	case CALL_OF_SERVICE:
 		if (service)
-			make_tag(model_json_service(service), out);
-	} else if (call->of == CALL_OF_NODE) {
-		make_tag(json_integer(vips_node(controller_vips(call->state->controller))), out);
-	} else if (call->of == CALL_OF_CONFIG) {
-		call_config_tag(call, out);
+			model_json_put_service(text, service);
+		return service;
+	case CALL_OF_NODE:
+		json_text_integer(text, "node",
+				  vips_node(controller_vips(call->state->controller)));
+		return true;
+	case CALL_OF_CONFIG:
+		model_json_put(text, model, false);
+		return true;
+	default:
+		return false;
 	}
+}
+
+/* Whoever changes what they have read sends its tag back in If-Match, and is refused (412) if
+ * somebody else was first. Empty if there is no such thing. */
+static void make_tag(const struct call *call, enum call_of of, char out[API_TAG_SIZE])
+{
+	static const uint8_t key[LB_SEED_SIZE];
+	struct json_text text = {0};
+	bool found;
+
+	json_text_begin(&text, NULL, '{');
+	found = put_object(&text, call, of);
+	json_text_end(&text, '}');
+	out[0] = '\0';
+	if (found && !text.failed)
+		snprintf(out, API_TAG_SIZE, "\"%016" PRIx64 "\"",
+			 siphash(key, text.bytes, text.size));
+	free(text.bytes);
 }
 
 /* True if `tag`, quotes included, is in the list of If-Match. A weak one (W/"...") is no match. */
@@ -127,23 +150,17 @@ static bool tag_listed(const char *list, const char *tag)
 /* Whether If-Match names what is to be changed, or something around it, as it is now. */
 static bool is_matched(const struct call *call, const char *wanted)
 {
-	const struct pool *pool = call->of == CALL_OF_BACKEND
-					  ? model_pool_find(call_model(call), call->args[0])
-					  : NULL;
+	const enum call_of around[] = {call->of,
+				       call->of == CALL_OF_BACKEND ? CALL_OF_POOL : CALL_OF_NOTHING,
+				       CALL_OF_CONFIG};
+	bool matched = !strcmp(wanted, "*");
 	char tag[API_TAG_SIZE];
 
-	if (!strcmp(wanted, "*"))
-		return true;
-	call_object_tag(call, tag);
-	if (tag_listed(wanted, tag))
-		return true;
-	if (pool) {
-		make_tag(model_json_pool(pool), tag);
-		if (tag_listed(wanted, tag))
-			return true;
+	for (size_t i = 0; !matched && i < sizeof(around) / sizeof(around[0]); i++) {
+		make_tag(call, around[i], tag);
+		matched = tag_listed(wanted, tag);
 	}
-	call_config_tag(call, tag);
-	return tag_listed(wanted, tag);
+	return matched;
 }
 
 /* Of everything that may change something: 0, or -1 with the reply filled in. */
@@ -398,7 +415,7 @@ void api_answer(struct api_state *state, const struct api_request *request, stru
 	if (!path || dispatch(&call, path) != 0)
 		api_reply_fault(reply, &call.fault, call.details);
 	else if (call.of)
-		call_object_tag(&call, reply->etag);
+		make_tag(&call, call.of, reply->etag);
 	free(path);
 	free(call.details);
 	if (!reply->body)

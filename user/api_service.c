@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* api_service: see api_service.h. The names of the columns are those of the JSON. */
+/* api_service: see api_service.h. The names of the fields are a promise to scripts: add, never
+ * change. */
 #include "api_service.h"
 
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "api_json.h"
+#include "model_json.h"
 
 static void put_head(struct json_text *text)
 {
@@ -35,26 +37,42 @@ static void put_listen(struct json_text *text, const struct service *service)
 	free(list);
 }
 
+static void put_traffic(struct json_text *text, const struct model *model,
+			const struct service *service, const struct lb_counter *counter)
+{
+	const struct pool *pool = model_pool_find(model, service->pool);
+
+	json_text_integer(text, "backends_up", pool ? api_backends_up(pool) : 0);
+	json_text_integer(text, "backends", pool ? pool->backend_count : 0);
+	json_text_integer(text, "packets", counter->packets);
+	json_text_integer(text, "bytes", counter->bytes);
+	if (api_service_new_flows_counted(model, service))
+		json_text_integer(text, "new_flows", counter->new_flows);
+	else
+		json_text_null(text, "new_flows");
+}
+
+void api_service_put(struct json_text *text, const struct model *model,
+		     const struct service *service, const struct lb_counter *counter)
+{
+	json_text_begin(text, NULL, '{');
+	model_json_put_service(text, service);
+	put_traffic(text, model, service, counter);
+	json_text_end(text, '}');
+}
+
 void api_services_put(struct json_text *text, const struct model *model,
 		      const struct lb_counter *counters)
 {
 	put_head(text);
 	for (size_t i = 0; i < model->service_count; i++) {
 		const struct service *service = model->services[i];
-		const struct pool *pool = model_pool_find(model, service->pool);
 
 		json_text_begin(text, NULL, '{');
 		json_text_string(text, "name", service->name);
 		put_listen(text, service);
 		json_text_string(text, "pool", service->pool);
-		json_text_integer(text, "backends_up", pool ? api_backends_up(pool) : 0);
-		json_text_integer(text, "backends", pool ? pool->backend_count : 0);
-		json_text_integer(text, "packets", counters[i].packets);
-		json_text_integer(text, "bytes", counters[i].bytes);
-		if (api_service_new_flows_counted(model, service))
-			json_text_integer(text, "new_flows", counters[i].new_flows);
-		else
-			json_text_null(text, "new_flows");
+		put_traffic(text, model, service, &counters[i]);
 		json_text_end(text, '}');
 	}
 }

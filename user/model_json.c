@@ -13,7 +13,7 @@
 #include "check.h"
 
 /* The file's own notation, so that what is shown can be put into the file: 2h10m, 500ms, 0s. */
-static json_t *duration(uint64_t ms)
+static void put_duration(struct json_text *out, const char *key, uint64_t ms)
 {
 	static const struct {
 		uint64_t ms;
@@ -29,223 +29,291 @@ static json_t *duration(uint64_t ms)
 					 ms / units[i].ms, units[i].unit);
 		ms %= units[i].ms;
 	}
-	return json_string(used ? text : "0s");
+	json_text_string(out, key, used ? text : "0s");
 }
 
-/* NULL for an empty prefix: json_pack's "s:o*" leaves the key out. */
-static json_t *prefix(const struct prefix *value)
+/* An empty one has no key. */
+static void put_text(struct json_text *out, const char *key, const char *text)
+{
+	if (text[0])
+		json_text_string(out, key, text);
+}
+
+static void put_number(struct json_text *out, const char *key, uint64_t number)
+{
+	if (number)
+		json_text_integer(out, key, number);
+}
+
+static void put_prefix(struct json_text *out, const char *key, const struct prefix *value)
 {
 	char text[PREFIX_TEXT_SIZE];
 
-	return value->addr.family ? json_string(prefix_format(value, text)) : NULL;
+	if (value->addr.family)
+		json_text_string(out, key, prefix_format(value, text));
 }
+
+/* ---- pools ---- */
 
 const char *model_json_track(enum track_mode track)
 {
 	return track == TRACK_ALWAYS ? "always" : "changed";
 }
 
+static void put_affinity(struct json_text *out, const char *key, const struct pool *pool)
+{
+	json_text_begin(out, key, '{');
+	json_text_string(out, "key", affinity_name(pool->affinity));
+	if (pool->affinity == AFFINITY_SOURCE_IP) {
+		json_text_integer(out, "prefix_v4", pool->prefix_v4);
+		json_text_integer(out, "prefix_v6", pool->prefix_v6);
+		put_duration(out, "timeout", pool->client_timeout_ms);
+	}
+	json_text_end(out, '}');
+}
+
 json_t *model_json_affinity(const struct pool *pool)
 {
-	if (pool->affinity != AFFINITY_SOURCE_IP)
-		return json_pack("{s:s}", "key", affinity_name(pool->affinity));
-	return json_pack("{s:s, s:i, s:i, s:o}", "key", affinity_name(pool->affinity), "prefix_v4",
-			 pool->prefix_v4, "prefix_v6", pool->prefix_v6, "timeout",
-			 duration(pool->client_timeout_ms));
+	struct json_text out = {0};
+
+	put_affinity(&out, NULL, pool);
+	return json_text_parse(&out);
 }
 
-static void add_text(json_t *json, const char *key, const char *text)
+static void put_request(struct json_text *out, const struct check *check)
 {
-	if (text[0])
-		json_object_set_new(json, key, json_string(text));
-}
-
-static void add_request(json_t *json, const struct check *check)
-{
-	json_object_set_new(json, "path", json_string(check->path));
-	add_text(json, "host", check->host);
-	add_text(json, "expect", check->statuses);
-	add_text(json, "body", check->body);
+	json_text_string(out, "path", check->path);
+	put_text(out, "host", check->host);
+	put_text(out, "expect", check->statuses);
+	put_text(out, "body", check->body);
 	if (check->type != CHECK_HTTPS)
 		return;
-	add_text(json, "sni", check->sni);
-	add_text(json, "ca", check->ca);
-	add_text(json, "certificate", check->certificate);
-	add_text(json, "key", check->key);
+	put_text(out, "sni", check->sni);
+	put_text(out, "ca", check->ca);
+	put_text(out, "certificate", check->certificate);
+	put_text(out, "key", check->key);
 }
 
 /* The keys that only some types have. */
-static void add_type_keys(json_t *json, const struct check *check)
+static void put_type_keys(struct json_text *out, const struct check *check)
 {
-	json_t *command;
-
 	switch (check->type) {
 	case CHECK_HTTP:
 	case CHECK_HTTPS:
-		add_request(json, check);
+		put_request(out, check);
 		break;
 	case CHECK_UDP:
-		add_text(json, "send", check->send);
-		add_text(json, "expect", check->answer);
+		put_text(out, "send", check->send);
+		put_text(out, "expect", check->answer);
 		break;
 	case CHECK_EXEC:
-		command = json_array();
+		json_text_begin(out, "command", '[');
 		for (const char *word = NULL; (word = check_command_next(check, word));)
-			json_array_append_new(command, json_string(word));
-		json_object_set_new(json, "command", command);
+			json_text_string(out, NULL, word);
+		json_text_end(out, ']');
 		break;
 	default:
 		break;
 	}
 }
 
-static json_t *check_json(const struct check *check)
+/* The keys that all have. */
+static void put_check_keys(struct json_text *out, const struct check *check)
 {
-	json_t *json = json_pack("{s:s}", "type", check_type_name(check->type));
-
-	if (json && check->agent)
-		json_object_set_new(json, "agent", json_integer(check->agent));
-	if (!json || (check->type == CHECK_NONE && !check->agent))
-		return json;
-	json_object_update_new(json,
-			       json_pack("{s:o, s:o, s:I, s:I, s:o*}", "interval",
-					 duration(check->interval_ms), "timeout",
-					 duration(check->timeout_ms), "rise",
-					 (json_int_t)check->rise, "fall", (json_int_t)check->fall,
-					 "port", check->port ? json_integer(check->port) : NULL));
+	put_duration(out, "interval", check->interval_ms);
+	put_duration(out, "timeout", check->timeout_ms);
+	json_text_integer(out, "rise", check->rise);
+	json_text_integer(out, "fall", check->fall);
+	put_number(out, "port", check->port);
 	if (check->via)
-		add_text(json, "via", check->via == CHECK_VIA_TUNNEL ? "tunnel" : "direct");
+		json_text_string(out, "via", check->via == CHECK_VIA_TUNNEL ? "tunnel" : "direct");
 	if (check->fast_interval_ms)
-		json_object_set_new(json, "fast_interval", duration(check->fast_interval_ms));
+		put_duration(out, "fast_interval", check->fast_interval_ms);
 	if (check->hold_down_ms != CHECK_DERIVED)
-		json_object_set_new(json, "hold_down", duration(check->hold_down_ms));
-	add_type_keys(json, check);
-	return json;
+		put_duration(out, "hold_down", check->hold_down_ms);
 }
 
-json_t *model_json_backend(const struct backend *backend)
+static void put_check(struct json_text *out, const char *key, const struct check *check)
+{
+	json_text_begin(out, key, '{');
+	json_text_string(out, "type", check_type_name(check->type));
+	put_number(out, "agent", check->agent);
+	if (check->type != CHECK_NONE || check->agent) {
+		put_check_keys(out, check);
+		put_type_keys(out, check);
+	}
+	json_text_end(out, '}');
+}
+
+void model_json_put_backend(struct json_text *out, const struct backend *backend)
 {
 	char address[ADDR_TEXT_SIZE];
 
-	return json_pack(
-		"{s:s, s:s, s:I, s:s, s:s*, s:o*, s:o*, s:o*}", "name", backend->name, "address",
-		addr_format(&backend->address, address), "weight", (json_int_t)backend->weight,
-		"admin", admin_name(backend->admin), "drain_mode",
-		backend->drain_mode == DRAIN_AS_POOL ? NULL : drain_mode_name(backend->drain_mode),
-		"drain_deadline",
-		backend->drain_deadline_ms == MODEL_AS_POOL ? NULL
-							    : duration(backend->drain_deadline_ms),
-		"port", backend->port ? json_integer(backend->port) : NULL, "backup",
-		backend->backup ? json_true() : NULL);
+	json_text_string(out, "name", backend->name);
+	json_text_string(out, "address", addr_format(&backend->address, address));
+	json_text_integer(out, "weight", backend->weight);
+	json_text_string(out, "admin", admin_name(backend->admin));
+	if (backend->drain_mode != DRAIN_AS_POOL)
+		json_text_string(out, "drain_mode", drain_mode_name(backend->drain_mode));
+	if (backend->drain_deadline_ms != MODEL_AS_POOL)
+		put_duration(out, "drain_deadline", backend->drain_deadline_ms);
+	put_number(out, "port", backend->port);
+	if (backend->backup)
+		json_text_boolean(out, "backup", true);
 }
 
-/* NULL for an empty list, which leaves the key out. */
-static json_t *sources(const struct service *service, bool allow)
-{
-	json_t *list = service_sources_count(service, allow) ? json_array() : NULL;
-
-	for (size_t i = 0; list && i < service->source_count; i++) {
-		char text[PREFIX_TEXT_SIZE];
-
-		if (service->sources[i].allow == allow)
-			json_array_append_new(list, json_string(prefix_format(
-							    &service->sources[i].prefix, text)));
-	}
-	return list;
-}
-
-static void add_sources(json_t *json, const struct service *service)
-{
-	json_object_update_new(json, json_pack("{s:o*, s:o*}", "allow", sources(service, true),
-					       "deny", sources(service, false)));
-	if (!service->new_flow_limit)
-		return;
-	json_object_update_new(
-		json,
-		json_pack("{s:I, s:o*, s:{s:i, s:i}}", "new_flow_limit",
-			  (json_int_t)service->new_flow_limit, "new_flow_burst",
-			  service->new_flow_burst ? json_integer(service->new_flow_burst) : NULL,
-			  "new_flow_prefix", "v4", service->new_flow_prefix_v4, "v6",
-			  service->new_flow_prefix_v6));
-}
-
-json_t *model_json_service(const struct service *service)
-{
-	json_t *listen = json_array(), *json;
-
-	for (size_t i = 0; i < service->listen_count; i++) {
-		char text[ENDPOINT_TEXT_SIZE];
-
-		json_array_append_new(listen,
-				      json_string(endpoint_format(&service->listen[i], text)));
-	}
-	json = json_pack("{s:s, s:o, s:s, s:o*}", "name", service->name, "listen", listen, "pool",
-			 service->pool, "withdraw", service->withdraw ? json_true() : NULL);
-	if (json)
-		add_sources(json, service);
-	return json;
-}
-
-/* A file that names it for another mode is refused. */
-static json_t *gue_port(const struct pool *pool)
-{
-	return pool->forward == FORWARD_MODE_GUE ? json_integer(pool->gue_port) : NULL;
-}
-
-json_t *model_json_pool(const struct pool *pool)
+void model_json_put_pool_keys(struct json_text *out, const struct pool *pool)
 {
 	char panic[16];
-	json_t *backends = json_array();
 
-	for (size_t i = 0; i < pool->backend_count; i++)
-		json_array_append_new(backends, model_json_backend(pool->backends[i]));
+	put_affinity(out, "affinity", pool);
+	json_text_string(out, "forward", forward_name(pool->forward));
+	/* A file that names it for another mode is refused. */
+	if (pool->forward == FORWARD_MODE_GUE)
+		json_text_integer(out, "gue_port", pool->gue_port);
+	json_text_integer(out, "table_size", pool->table_size);
+	json_text_string(out, "track", model_json_track(pool->track));
+	json_text_string(out, "on_down", pool->on_down == ON_DOWN_KEEP ? "keep" : "move");
+	json_text_string(out, "drain_mode", drain_mode_name(pool->drain_mode));
+	put_duration(out, "drain_deadline", pool->drain_deadline_ms);
+	put_duration(out, "slow_start", pool->slow_start_ms);
 	snprintf(panic, sizeof(panic), "%" PRIu32 "%%", pool->panic_threshold);
-	return json_pack("{s:s, s:o, s:s, s:o*, s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:{s:o, s:o}, "
-			 "s:b, s:o, s:o}",
-			 "name", pool->name, "affinity", model_json_affinity(pool), "forward",
-			 forward_name(pool->forward), "gue_port", gue_port(pool), "table_size",
-			 (json_int_t)pool->table_size, "track", model_json_track(pool->track),
-			 "on_down", pool->on_down == ON_DOWN_KEEP ? "keep" : "move", "drain_mode",
-			 pool->drain_mode == DRAIN_CLIENTS ? "clients" : "flows", "drain_deadline",
-			 duration(pool->drain_deadline_ms), "slow_start",
-			 duration(pool->slow_start_ms), "panic_threshold", panic, "idle_timeout",
-			 "tcp", duration(pool->idle_tcp_ms), "udp", duration(pool->idle_udp_ms),
-			 "snat", pool->snat, "check", check_json(&pool->check), "backends",
-			 backends);
+	json_text_string(out, "panic_threshold", panic);
+	json_text_begin(out, "idle_timeout", '{');
+	put_duration(out, "tcp", pool->idle_tcp_ms);
+	put_duration(out, "udp", pool->idle_udp_ms);
+	json_text_end(out, '}');
+	json_text_boolean(out, "snat", pool->snat);
+	put_check(out, "check", &pool->check);
 }
 
-json_t *model_json_global(const struct model *model)
+void model_json_put_pool(struct json_text *out, const struct pool *pool)
+{
+	json_text_string(out, "name", pool->name);
+	model_json_put_pool_keys(out, pool);
+	json_text_begin(out, "backends", '[');
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		json_text_begin(out, NULL, '{');
+		model_json_put_backend(out, pool->backends[i]);
+		json_text_end(out, '}');
+	}
+	json_text_end(out, ']');
+}
+
+/* ---- services ---- */
+
+/* An empty list has no key. */
+static void put_sources(struct json_text *out, const char *key, const struct service *service,
+			bool allow)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	if (!service_sources_count(service, allow))
+		return;
+	json_text_begin(out, key, '[');
+	for (size_t i = 0; i < service->source_count; i++)
+		if (service->sources[i].allow == allow)
+			json_text_string(out, NULL,
+					 prefix_format(&service->sources[i].prefix, text));
+	json_text_end(out, ']');
+}
+
+static void put_limit(struct json_text *out, const struct service *service)
+{
+	json_text_integer(out, "new_flow_limit", service->new_flow_limit);
+	put_number(out, "new_flow_burst", service->new_flow_burst);
+	json_text_begin(out, "new_flow_prefix", '{');
+	json_text_integer(out, "v4", service->new_flow_prefix_v4);
+	json_text_integer(out, "v6", service->new_flow_prefix_v6);
+	json_text_end(out, '}');
+}
+
+void model_json_put_service(struct json_text *out, const struct service *service)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+
+	json_text_string(out, "name", service->name);
+	json_text_begin(out, "listen", '[');
+	for (size_t i = 0; i < service->listen_count; i++)
+		json_text_string(out, NULL, endpoint_format(&service->listen[i], text));
+	json_text_end(out, ']');
+	json_text_string(out, "pool", service->pool);
+	if (service->withdraw)
+		json_text_boolean(out, "withdraw", true);
+	put_sources(out, "allow", service, true);
+	put_sources(out, "deny", service, false);
+	if (service->new_flow_limit)
+		put_limit(out, service);
+}
+
+/* ---- the whole ---- */
+
+/* Without a prefix of either family it has no key. */
+static void put_prefixes(struct json_text *out, const char *key, const struct prefix *v4,
+			 const struct prefix *v6)
+{
+	if (!v4->addr.family && !v6->addr.family)
+		return;
+	json_text_begin(out, key, '{');
+	put_prefix(out, "v4", v4);
+	put_prefix(out, "v6", v6);
+	json_text_end(out, '}');
+}
+
+void model_json_put_global(struct json_text *out, const struct model *model)
 {
 	const struct global *global = &model->global;
 	const struct lb_limits limits = model_limits(model);
-	json_t *encap = NULL, *snat = NULL;
 
-	if (global->snat_v4.addr.family || global->snat_v6.addr.family)
-		snat = json_pack("{s:o*, s:o*}", "v4", prefix(&global->snat_v4), "v6",
-				 prefix(&global->snat_v6));
-	if (global->encap_v4.addr.family || global->encap_v6.addr.family)
-		encap = json_pack("{s:o*, s:o*}", "v4", prefix(&global->encap_v4), "v6",
-				  prefix(&global->encap_v6));
-	/* The last two follow from the pools where nobody gave them. */
-	return json_pack("{s:s*, s:o*, s:o*, s:s*, s:{s:I, s:I, s:I, s:I, s:I, s:o*, s:o*}}",
-			 "metrics", global->metrics, "encap_source", encap, "snat_source", snat,
-			 "vip", global->vip == VIP_INTERFACE ? "interface" : NULL, "limits",
-			 "flows", (json_int_t)limits.flows, "clients", (json_int_t)limits.clients,
-			 "nat_flows", (json_int_t)limits.nat_flows, "backends",
-			 (json_int_t)limits.backends, "services", (json_int_t)limits.services,
-			 "slots", global->limits.slots ? json_integer(limits.slots) : NULL,
-			 "counters",
-			 global->limits.counters ? json_integer(limits.counters) : NULL);
+	if (global->metrics)
+		json_text_string(out, "metrics", global->metrics);
+	put_prefixes(out, "encap_source", &global->encap_v4, &global->encap_v6);
+	put_prefixes(out, "snat_source", &global->snat_v4, &global->snat_v6);
+	if (global->vip == VIP_INTERFACE)
+		json_text_string(out, "vip", "interface");
+	json_text_begin(out, "limits", '{');
+	json_text_integer(out, "flows", limits.flows);
+	json_text_integer(out, "clients", limits.clients);
+	json_text_integer(out, "nat_flows", limits.nat_flows);
+	json_text_integer(out, "backends", limits.backends);
+	json_text_integer(out, "services", limits.services);
+	/* These follow from the pools where nobody gave them. */
+	if (global->limits.slots)
+		json_text_integer(out, "slots", limits.slots);
+	if (global->limits.counters)
+		json_text_integer(out, "counters", limits.counters);
+	json_text_end(out, '}');
 }
 
-json_t *model_json(const struct model *model)
+static void put_seed(struct json_text *out, const struct global *global)
 {
-	json_t *pools = json_array(), *services = json_array();
+	char seed[2 * LB_SEED_SIZE + 1];
 
-	for (size_t i = 0; i < model->pool_count; i++)
-		json_array_append_new(pools, model_json_pool(model->pools[i]));
-	for (size_t i = 0; i < model->service_count; i++)
-		json_array_append_new(services, model_json_service(model->services[i]));
-	return json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "global", model_json_global(model),
-			 "pools", pools, "services", services);
+	for (size_t i = 0; i < LB_SEED_SIZE; i++)
+		snprintf(seed + 2 * i, 3, "%02x", global->hash_seed[i]);
+	json_text_string(out, "hash_seed", seed);
+}
+
+void model_json_put(struct json_text *out, const struct model *model, bool seed)
+{
+	json_text_integer(out, "version", 1);
+	json_text_begin(out, "global", '{');
+	model_json_put_global(out, model);
+	if (seed && model->global.hash_seed_set)
+		put_seed(out, &model->global);
+	json_text_end(out, '}');
+	json_text_begin(out, "pools", '[');
+	for (size_t i = 0; i < model->pool_count; i++) {
+		json_text_begin(out, NULL, '{');
+		model_json_put_pool(out, model->pools[i]);
+		json_text_end(out, '}');
+	}
+	json_text_end(out, ']');
+	json_text_begin(out, "services", '[');
+	for (size_t i = 0; i < model->service_count; i++) {
+		json_text_begin(out, NULL, '{');
+		model_json_put_service(out, model->services[i]);
+		json_text_end(out, '}');
+	}
+	json_text_end(out, ']');
 }

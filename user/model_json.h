@@ -8,18 +8,24 @@
 
 #include <jansson.h>
 
+#include "json_text.h"
 #include "model.h"
 
-/* Each returns a new reference, or NULL if out of memory. Every key is written, defaults too, but
- * for those whose absence says something ("port"), and secrets. */
-json_t *model_json(const struct model *model);
+/* Each writes the keys of an object, which the caller begins and ends. Every key is written,
+ * defaults too, but for those whose absence says something ("port"), and the hash seed:
+ * that only where it is asked for. */
+void model_json_put(struct json_text *text, const struct model *model, bool seed);
 /* What stands under `global`. */
-json_t *model_json_global(const struct model *model);
-json_t *model_json_pool(const struct pool *pool);
-json_t *model_json_backend(const struct backend *backend);
+void model_json_put_global(struct json_text *text, const struct model *model);
+/* Without its name and its backends. */
+void model_json_put_pool_keys(struct json_text *text, const struct pool *pool);
+void model_json_put_pool(struct json_text *text, const struct pool *pool);
+void model_json_put_backend(struct json_text *text, const struct backend *backend);
 /* The listeners and the pool's name; never the pool's own keys. */
-json_t *model_json_service(const struct service *service);
-/* {"key": ...} with prefix lengths and timeout where the key is the source address. */
+void model_json_put_service(struct json_text *text, const struct service *service);
+
+/* {"key": ...} with prefix lengths and timeout where the key is the source address. A new
+ * reference, or NULL if out of memory. */
 json_t *model_json_affinity(const struct pool *pool);
 const char *model_json_track(enum track_mode track);
 

@@ -137,52 +137,79 @@ const char *override_text(enum override_kind kind, const char *pool, const char 
 
 /* ---- what the file says of an object ---- */
 
-/* A pool that has its service's name may be configured through it: its keys are the service's. */
-static json_t *describe_service(const struct model *model, const struct service *service)
+const void *override_object(const struct model *model, enum override_kind kind,
+			    const char *pool_name, const char *name)
 {
-	json_t *json = model_json_service(service), *own;
-	const struct pool *pool = model_pool_find(model, service->name);
-
-	if (!pool || strcmp(service->pool, service->name) != 0)
-		return json;
-	own = model_json_pool(pool);
-	json_object_del(own, "name");
-	json_object_del(own, "backends");
-	json_object_del(json, "pool");
-	json_object_update_missing(json, own);
-	json_decref(own);
-	return json;
-}
-
-json_t *override_describe_pool(const struct pool *pool)
-{
-	json_t *json = model_json_pool(pool);
-
-	json_object_del(json, "name");
-	json_object_del(json, "backends");
-	return json;
-}
-
-json_t *override_describe(const struct model *model, enum override_kind kind, const char *pool_name,
-			  const char *name)
-{
-	const struct service *service;
-	const struct backend *backend;
 	const struct pool *pool;
 
-	if (kind == OVERRIDE_BACKEND) {
+	switch (kind) {
+	case OVERRIDE_BACKEND:
 		pool = model_pool_find(model, pool_name);
-		backend = pool ? pool_backend_find(pool, name) : NULL;
-		return backend ? model_json_backend(backend) : NULL;
+		return pool ? pool_backend_find(pool, name) : NULL;
+	case OVERRIDE_GLOBAL:
+		return model;
+	case OVERRIDE_POOL_KEYS:
+		return model_pool_find(model, name);
+	default:
+		return model_service_find(model, name);
 	}
-	if (kind == OVERRIDE_GLOBAL)
-		return model_json_global(model);
-	if (kind == OVERRIDE_POOL_KEYS) {
-		pool = model_pool_find(model, name);
-		return pool ? override_describe_pool(pool) : NULL;
+}
+
+void override_put(struct json_text *text, enum override_kind kind, const void *object)
+{
+	switch (kind) {
+	case OVERRIDE_BACKEND:
+		model_json_put_backend(text, object);
+		break;
+	case OVERRIDE_GLOBAL:
+		model_json_put_global(text, object);
+		break;
+	case OVERRIDE_POOL_KEYS:
+		model_json_put_pool_keys(text, object);
+		break;
+	default:
+		model_json_put_service(text, object);
 	}
-	service = model_service_find(model, name);
-	return service ? describe_service(model, service) : NULL;
+}
+
+/* `own` (NULL: none): its keys stand beside. NULL where there is no object. */
+static json_t *object_tree(const struct model *model, enum override_kind kind, const char *pool,
+			   const char *name, const struct pool *own)
+{
+	const void *object = override_object(model, kind, pool, name);
+	struct json_text text = {0};
+
+	if (!object)
+		return NULL;
+	json_text_begin(&text, NULL, '{');
+	override_put(&text, kind, object);
+	if (own)
+		model_json_put_pool_keys(&text, own);
+	json_text_end(&text, '}');
+	return json_text_parse(&text);
+}
+
+json_t *override_keys(const struct model *model, enum override_kind kind, const char *pool,
+		      const char *name)
+{
+	return object_tree(model, kind, pool, name, NULL);
+}
+
+/* A pool that has its service's name may be configured through it: its keys are the service's. */
+json_t *override_describe(const struct model *model, enum override_kind kind, const char *pool,
+			  const char *name)
+{
+	const struct service *service = kind == OVERRIDE_SERVICE || kind == OVERRIDE_POOL
+						? model_service_find(model, name)
+						: NULL;
+	const struct pool *own = service && !strcmp(service->pool, service->name)
+					 ? model_pool_find(model, name)
+					 : NULL;
+	json_t *json = object_tree(model, kind, pool, name, own);
+
+	if (own)
+		json_object_del(json, "pool");
+	return json;
 }
 
 json_t *override_delta(const json_t *from, const json_t *to)
@@ -276,7 +303,9 @@ static int apply_body(struct model *model, const struct override *item, struct b
 static json_t *service_keys(const struct model *base, const struct override *item)
 {
 	const struct service *old = model_service_find(base, item->name);
-	json_t *keys = old && !item->removes ? model_json_service(old) : json_object();
+	json_t *keys = old && !item->removes
+			       ? override_keys(base, OVERRIDE_SERVICE, NULL, item->name)
+			       : json_object();
 
 	/* Without the key the pool of the same name is meant, and its keys may stand beside. */
 	if (old && !strcmp(old->pool, old->name))

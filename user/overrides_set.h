@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "fault.h"
+#include "json_text.h"
 #include "model.h"
 
 /* OVERRIDE_POOL: what stays of a service made at run time, when it is deleted while another service
@@ -84,11 +85,18 @@ struct model *overrides_apply_to(const struct overrides *overrides, const struct
 				 enum override_phase last, ptrdiff_t skip, ptrdiff_t *failed,
 				 struct fault *fault);
 
-/* What the model's configuration says of the object: a new reference; NULL where there is none. */
+/* What `kind` is of in the model: a backend, pool or service, or itself; NULL where there is none.
+ */
+const void *override_object(const struct model *model, enum override_kind kind, const char *pool,
+			    const char *name);
+/* Writes its keys, between json_text_begin and json_text_end. */
+void override_put(struct json_text *text, enum override_kind kind, const void *object);
+/* Those as a tree: a new reference; NULL where there is none. */
+json_t *override_keys(const struct model *model, enum override_kind kind, const char *pool,
+		      const char *name);
+/* As override_keys, but that a service has the keys of the pool of its name, if it uses that. */
 json_t *override_describe(const struct model *model, enum override_kind kind, const char *pool,
 			  const char *name);
-/* The pool without its name and its backends. */
-json_t *override_describe_pool(const struct pool *pool);
 /* The keys with which two objects differ (null: `to` has it not), or NULL where there is none. */
 json_t *override_delta(const json_t *from, const json_t *to);
 /* Both NULL are the same, too. */

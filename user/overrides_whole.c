@@ -6,9 +6,9 @@
  * Each object that differs becomes an override of its own: so a later file that changes one of them
  * takes that one back, and no other.
  */
+#include <stdlib.h>
 #include <string.h>
 
-#include "model_json.h"
 #include "overrides.h"
 #include "overrides_set.h"
 
@@ -24,72 +24,114 @@ struct pair {
 /* 0, or -1 to end. */
 typedef int (*pair_visit)(void *context, const struct pair *pair);
 
-static json_t *describe(const struct model *model, enum override_kind kind, const char *pool,
-			const char *name)
-{
-	const struct service *service;
+/* Two models side by side. */
+struct walk {
+	const struct model *from, *to;
+	pair_visit each;
+	void *context;
+	struct json_text from_text, to_text; /* of one object */
+};
 
-	if (kind != OVERRIDE_SERVICE)
-		return override_describe(model, kind, pool, name);
-	service = model_service_find(model, name);
-	return service ? model_json_service(service) : NULL;
+/* `object` may be NULL. */
+static void put(struct json_text *text, enum override_kind kind, const void *object)
+{
+	text->size = 0;
+	json_text_begin(text, NULL, '{');
+	if (object)
+		override_put(text, kind, object);
+	json_text_end(text, '}');
 }
 
-static int visit(const struct model *from, const struct model *to, enum override_kind kind,
-		 const char *pool, const char *name, pair_visit each, void *context)
+/* Most objects do not differ, which texts tell sooner than trees. */
+static bool differ(struct walk *walk, enum override_kind kind, const void *old, const void *new)
+{
+	const struct json_text *from = &walk->from_text, *to = &walk->to_text;
+
+	put(&walk->from_text, kind, old);
+	put(&walk->to_text, kind, new);
+	return from->failed || to->failed || from->size != to->size ||
+	       memcmp(from->bytes, to->bytes, from->size) != 0;
+}
+
+/* `old` and `new`: the object of this name, NULL where there is none. */
+static int visit(struct walk *walk, enum override_kind kind, const char *pool, const char *name,
+		 const void *old, const void *new)
 {
 	struct pair pair = {.kind = kind, .pool = pool, .name = name};
-	int rc = 0;
+	int rc;
 
-	pair.from = describe(from, kind, pool, name);
-	pair.to = describe(to, kind, pool, name);
-	if (!override_same(pair.from, pair.to))
-		rc = each(context, &pair);
+	if (!differ(walk, kind, old, new))
+		return 0;
+	pair.from = override_keys(walk->from, kind, pool, name);
+	pair.to = override_keys(walk->to, kind, pool, name);
+	rc = walk->each(walk->context, &pair);
 	json_decref(pair.from);
 	json_decref(pair.to);
 	return rc;
 }
 
-static int visit_backends(const struct model *from, const struct model *to, const char *name,
-			  pair_visit each, void *context)
+static int visit_backends(struct walk *walk, const char *name, const struct pool *old,
+			  const struct pool *new)
 {
-	const struct pool *old = model_pool_find(from, name), *new = model_pool_find(to, name);
 	int rc = 0;
 
-	for (size_t i = 0; new &&i < new->backend_count && !rc; i++)
-		rc = visit(from, to, OVERRIDE_BACKEND, name, new->backends[i]->name, each, context);
-	for (size_t i = 0; old && i < old->backend_count && !rc; i++)
-		if (!new || !pool_backend_find(new, old->backends[i]->name))
-			rc = visit(from, to, OVERRIDE_BACKEND, name, old->backends[i]->name, each,
-				   context);
+	for (size_t i = 0; new &&i < new->backend_count && !rc; i++) {
+		const struct backend *to = new->backends[i];
+
+		rc = visit(walk, OVERRIDE_BACKEND, name, to->name,
+			   old ? pool_backend_find(old, to->name) : NULL, to);
+	}
+	for (size_t i = 0; old && i < old->backend_count && !rc; i++) {
+		const struct backend *from = old->backends[i];
+
+		if (!new || !pool_backend_find(new, from->name))
+			rc = visit(walk, OVERRIDE_BACKEND, name, from->name, from, NULL);
+	}
 	return rc;
 }
 
-static int visit_pool(const struct model *from, const struct model *to, const char *name,
-		      pair_visit each, void *context)
+static int visit_pool(struct walk *walk, const char *name)
 {
-	int rc = visit(from, to, OVERRIDE_POOL_KEYS, NULL, name, each, context);
+	const struct pool *old = model_pool_find(walk->from, name);
+	const struct pool *new = model_pool_find(walk->to, name);
+	int rc = visit(walk, OVERRIDE_POOL_KEYS, NULL, name, old, new);
 
-	return rc ? rc : visit_backends(from, to, name, each, context);
+	return rc ? rc : visit_backends(walk, name, old, new);
+}
+
+static int visit_service(struct walk *walk, const char *name)
+{
+	return visit(walk, OVERRIDE_SERVICE, NULL, name, model_service_find(walk->from, name),
+		     model_service_find(walk->to, name));
+}
+
+static int visit_objects(struct walk *walk)
+{
+	const struct model *from = walk->from, *to = walk->to;
+	int rc = visit(walk, OVERRIDE_GLOBAL, NULL, OVERRIDE_GLOBAL_NAME, from, to);
+
+	for (size_t i = 0; i < to->pool_count && !rc; i++)
+		rc = visit_pool(walk, to->pools[i]->name);
+	for (size_t i = 0; i < from->pool_count && !rc; i++)
+		if (!model_pool_find(to, from->pools[i]->name))
+			rc = visit_pool(walk, from->pools[i]->name);
+	for (size_t i = 0; i < to->service_count && !rc; i++)
+		rc = visit_service(walk, to->services[i]->name);
+	for (size_t i = 0; i < from->service_count && !rc; i++)
+		if (!model_service_find(to, from->services[i]->name))
+			rc = visit_service(walk, from->services[i]->name);
+	return rc;
 }
 
 /* Calls `each` for every object that differs. */
 static int visit_all(const struct model *from, const struct model *to, pair_visit each,
 		     void *context)
 {
-	int rc = visit(from, to, OVERRIDE_GLOBAL, NULL, OVERRIDE_GLOBAL_NAME, each, context);
+	struct walk walk = {.from = from, .to = to, .each = each, .context = context};
+	int rc = visit_objects(&walk);
 
-	for (size_t i = 0; i < to->pool_count && !rc; i++)
-		rc = visit_pool(from, to, to->pools[i]->name, each, context);
-	for (size_t i = 0; i < from->pool_count && !rc; i++)
-		if (!model_pool_find(to, from->pools[i]->name))
-			rc = visit_pool(from, to, from->pools[i]->name, each, context);
-	for (size_t i = 0; i < to->service_count && !rc; i++)
-		rc = visit(from, to, OVERRIDE_SERVICE, NULL, to->services[i]->name, each, context);
-	for (size_t i = 0; i < from->service_count && !rc; i++)
-		if (!model_service_find(to, from->services[i]->name))
-			rc = visit(from, to, OVERRIDE_SERVICE, NULL, from->services[i]->name, each,
-				   context);
+	free(walk.from_text.bytes);
+	free(walk.to_text.bytes);
 	return rc;
 }
 
@@ -195,7 +237,7 @@ static json_t *value_or_null(json_t *value)
 /* Whether it was the file, edited since it was read, or a change at run time. */
 static const char *origin_of(const struct telling *telling, const struct pair *pair)
 {
-	json_t *read = describe(telling->base, pair->kind, pair->pool, pair->name);
+	json_t *read = override_keys(telling->base, pair->kind, pair->pool, pair->name);
 	bool edited = !override_same(read, pair->from), changed = !override_same(read, pair->to);
 
 	json_decref(read);

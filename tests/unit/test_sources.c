@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "../../user/config.h"
-#include "../../user/model_json.h"
 #include "../../user/plan.h"
+#include "model_text.h"
 
 #define FILE_WITH(keys)                                                                            \
 	"version: 1\npools: [{name: web}]\nservices:\n- {name: http, listen: "                     \
@@ -80,8 +80,7 @@ static void test_default(void **state)
 static void test_copies(void **state)
 {
 	struct model *model = parse(both), *copy = model_copy(model), *again;
-	json_t *json = model_json(model);
-	char *shown = json_dumps(json, 0);
+	char *shown = model_text(model);
 	struct plan plan;
 
 	(void)state;
@@ -95,7 +94,6 @@ static void test_copies(void **state)
 	assert_int_equal(plan.count, 0);
 	plan_destroy(&plan);
 	free(shown);
-	json_decref(json);
 	model_free(model);
 	model_free(copy);
 	model_free(again);
