@@ -10,6 +10,8 @@
 #include <string.h>
 #include <yaml.h>
 
+enum { ITEMS_MIN = 8 };
+
 struct builder {
 	yaml_parser_t parser;
 	struct config_errors *errors;
@@ -127,9 +129,10 @@ void config_tree_free(struct node *node)
 
 static int append(struct node *parent, struct node *child)
 {
-	/* The array doubles: its size is the power of two at or above `count`. */
-	if ((parent->count & (parent->count - 1)) == 0) {
-		size_t room = parent->count ? parent->count * 2 : 1;
+	/* The array doubles: its size is the power of two at or above `count`, and ITEMS_MIN. */
+	if (!parent->count ||
+	    (parent->count >= ITEMS_MIN && !(parent->count & (parent->count - 1)))) {
+		size_t room = parent->count ? parent->count * 2 : ITEMS_MIN;
 		struct node **items = reallocarray(parent->items, room, sizeof(struct node *));
 
 		if (!items)
@@ -242,9 +245,9 @@ static enum build_step begin(struct builder *builder, enum node_kind kind, yaml_
 	return BUILD_GO_ON;
 }
 
-static enum build_step scalar(struct builder *builder, const yaml_event_t *event)
+/* Takes the text out of the event. */
+static enum build_step scalar(struct builder *builder, yaml_event_t *event)
 {
-	const char *value = (const char *)event->data.scalar.value;
 	struct node *node = add_node(builder, NODE_SCALAR, event->start_mark);
 
 	if (!node)
@@ -252,12 +255,9 @@ static enum build_step scalar(struct builder *builder, const yaml_event_t *event
 	refuse_extras(builder, event->start_mark, event->data.scalar.anchor,
 		      event->data.scalar.tag);
 	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-	node->text = strdup(value);
-	if (!node->text) {
-		config_errors_add(builder->errors, 0, 0, "out of memory");
-		return BUILD_STOP;
-	}
-	if (strlen(value) != event->data.scalar.length) {
+	node->text = (char *)event->data.scalar.value;
+	event->data.scalar.value = NULL;
+	if (strlen(node->text) != event->data.scalar.length) {
 		config_errors_add(builder->errors, node->line, node->column,
 				  "a NUL character has no place here");
 		node->kind = NODE_BAD;
@@ -278,7 +278,7 @@ static enum build_step document(struct builder *builder, const yaml_event_t *eve
 	return BUILD_GO_ON;
 }
 
-static enum build_step take(struct builder *builder, const yaml_event_t *event)
+static enum build_step take(struct builder *builder, yaml_event_t *event)
 {
 	char quoted[CONFIG_QUOTE_SIZE];
 
