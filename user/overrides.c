@@ -537,7 +537,7 @@ void overrides_rebase(struct overrides *overrides, const struct model *base,
 			drop(overrides, i, dropped, context);
 	}
 	/* What the new file leaves no room for: a listener that it has taken, a pool it lost. */
-	for (;;) {
+	while (overrides->count) {
 		ptrdiff_t failed;
 		struct model *model = overrides_apply_to(overrides, base, PHASE_WHOLE,
 							 OVERRIDE_NONE, &failed, NULL);
