@@ -45,15 +45,13 @@ static void reading_destroy(struct reading *reading)
 
 /* ---- files ---- */
 
-struct model *config_parse(const char *text, size_t size, const char *base_dir,
-			   struct config_errors *errors)
+/* Frees the tree. */
+static struct model *read_tree(struct node *root, const char *base_dir,
+			       struct config_errors *errors)
 {
-	struct node *root = config_tree_parse(text, size, errors);
-	struct model *model = root ? model_create() : NULL;
+	struct model *model = model_create();
 	struct reading reading;
 
-	if (!root)
-		return NULL;
 	reading_init(&reading, model, errors);
 	reading.base_dir = base_dir;
 	if (config_tree_is_null(root))
@@ -67,6 +65,24 @@ struct model *config_parse(const char *text, size_t size, const char *base_dir,
 		model_free(model);
 		return NULL;
 	}
+	return model;
+}
+
+struct model *config_parse(const char *text, size_t size, const char *base_dir,
+			   struct config_errors *errors)
+{
+	struct node *root = config_tree_parse(text, size, errors);
+
+	return root ? read_tree(root, base_dir, errors) : NULL;
+}
+
+struct model *config_parse_json(const json_t *document, const char *base_dir)
+{
+	struct node *root = config_tree_json(document);
+	struct config_errors errors = {0};
+	struct model *model = root ? read_tree(root, base_dir, &errors) : NULL;
+
+	config_errors_free(&errors);
 	return model;
 }
 

@@ -8,6 +8,7 @@
 #ifndef LIMPET_CONFIG_H
 #define LIMPET_CONFIG_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "model.h"
@@ -30,6 +31,10 @@ struct config_errors {
  */
 struct model *config_parse(const char *text, size_t size, const char *base_dir,
 			   struct config_errors *errors);
+
+/* The same of JSON that was parsed, quicker. NULL where it is wrong, or not as plain as what is
+ * exported: config_parse, with its text, takes it or tells why not. */
+struct model *config_parse_json(const json_t *document, const char *base_dir);
 
 /* Reads the file and parses it. A file that cannot be read is one error with line 0. `*text`
  * (unless `text` is NULL) receives what was read, for the caret lines; the caller frees it. */

@@ -9,6 +9,7 @@
 #ifndef LIMPET_CONFIG_TREE_H
 #define LIMPET_CONFIG_TREE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -40,6 +41,9 @@ struct node {
 /* The text as a tree that the caller frees. NULL if it cannot be one, with at least one error
  * added; errors that leave a tree (an anchor, a key given twice) are added too. */
 struct node *config_tree_parse(const char *text, size_t size, struct config_errors *errors);
+/* The same of JSON that was parsed: NULL, without an error, if only its text can tell what it is as
+ * YAML. No node has a place. */
+struct node *config_tree_json(const json_t *value);
 void config_tree_free(struct node *node); /* NULL is fine */
 
 /* The value of `key` in a map, or NULL; the key's node in `*key_node` unless that is NULL. */

@@ -23,15 +23,23 @@ const char *controller_config_path(const struct controller *controller)
 	return controller->config_path;
 }
 
-static struct model *parse(const struct controller *controller, const char *text,
-			   char **errors_text, struct fault *fault)
+static struct model *out_of_memory(struct fault *fault)
+{
+	fault_set(fault, FAULT_FAILED, "%s: reading it: out of memory", DOCUMENT_NAME);
+	return NULL;
+}
+
+/* As text, where errors have places. */
+static struct model *parse_text(const json_t *document, const char *directory, char **errors_text,
+				struct fault *fault)
 {
 	struct config_errors errors = {0};
-	char path[PATH_MAX];
+	char *text = json_dumps(document, JSON_INDENT(2));
 	struct model *model;
 
-	snprintf(path, sizeof(path), "%s", controller->config_path);
-	model = config_parse(text, strlen(text), dirname(path), &errors);
+	if (!text)
+		return out_of_memory(fault);
+	model = config_parse(text, strlen(text), directory, &errors);
 	if (!model) {
 		const struct config_error *first = &errors.items[0];
 
@@ -41,28 +49,31 @@ static struct model *parse(const struct controller *controller, const char *text
 			*errors_text = config_errors_format(&errors, DOCUMENT_NAME, text, false);
 	}
 	config_errors_free(&errors);
+	free(text);
 	return model;
 }
 
-/* What a reply has beside the configuration. */
 static struct model *read_document(const struct controller *controller, const json_t *document,
 				   char **errors_text, struct fault *fault)
 {
-	json_t *copy = json_copy((json_t *)document);
-	struct model *model = NULL;
-	char *text = NULL;
+	char path[PATH_MAX], *directory;
+	struct model *model;
+	json_t *copy;
 
-	if (copy && json_is_object(copy)) {
-		json_object_del(copy, "schema");
-		text = json_dumps(copy, JSON_INDENT(2));
-	}
-	if (text)
-		model = parse(controller, text, errors_text, fault);
-	else if (!json_is_object(document))
+	if (!json_is_object(document)) {
 		fault_set(fault, FAULT_USAGE, "%s: reading it: it is no object", DOCUMENT_NAME);
-	else
-		fault_set(fault, FAULT_FAILED, "%s: reading it: out of memory", DOCUMENT_NAME);
-	free(text);
+		return NULL;
+	}
+	copy = json_copy((json_t *)document);
+	if (!copy)
+		return out_of_memory(fault);
+	/* What a reply has beside the configuration. */
+	json_object_del(copy, "schema");
+	snprintf(path, sizeof(path), "%s", controller->config_path);
+	directory = dirname(path);
+	model = config_parse_json(copy, directory);
+	if (!model)
+		model = parse_text(copy, directory, errors_text, fault);
 	json_decref(copy);
 	return model;
 }

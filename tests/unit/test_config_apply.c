@@ -221,6 +221,53 @@ static void services_of_the_api_count_for_the_limit(void **state)
 	model_free(model);
 }
 
+/* ---- whole configurations ---- */
+
+#define POOL(keys) "{\"version\": 1, \"pools\": [{\"name\": \"p\"" keys "}]}"
+#define DEEP       "[[[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]]"
+
+/* What is wrong is for the text to tell, and so is what YAML may read otherwise. */
+static void json_that_is_not_plain_is_left_to_its_text(void **state)
+{
+	static const struct {
+		const char *document;
+		bool right;
+	} cases[] = {
+		{POOL(", \"track\": \"always\", \"snat\": false, \"gue_port\": 7, \"forward\": "
+		      "\"gue\", \"backends\": []"),
+		 true},
+		{POOL(", \"check\": {\"type\": \"udp\", \"port\": 53, \"send\": \"\\u00e9\"}"),
+		 false},
+		{POOL(", \"check\": {\"type\": \"udp\", \"port\": 53, \"send\": \"\\u007f\"}"),
+		 false},
+		{POOL(", \"gue_port\": 7.0"), false},
+		{POOL(", \"track\": null"), false},
+		{POOL(", \"track\": true"), false},
+		{POOL(", \"snat\": \"true\""), false},
+		{POOL(", \"table_size\": \"4099\""), false},
+		{POOL(", \"backends\": " DEEP), false},
+		{POOL(", \"tr\\u00e9ck\": 1"), false},
+		{"{\"version\": 2}", false},
+		{"{}", false},
+		{"[]", false},
+		{"null", false},
+		{"\"version: 1\"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		json_t *json = json_loads(cases[i].document, JSON_DECODE_ANY, NULL);
+		struct model *model;
+
+		assert_non_null(json);
+		model = config_parse_json(json, NULL);
+		if (!model != !cases[i].right)
+			fail_msg("%s: %s", cases[i].document, model ? "taken" : "refused");
+		model_free(model);
+		json_decref(json);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +278,7 @@ int main(void)
 		cmocka_unit_test(a_service_keeps_what_a_body_does_not_say),
 		cmocka_unit_test(a_wrong_service_body_is_refused),
 		cmocka_unit_test(services_of_the_api_count_for_the_limit),
+		cmocka_unit_test(json_that_is_not_plain_is_left_to_its_text),
 	};
 
 	return cmocka_run_group_tests_name("config apply", tests, NULL, NULL);

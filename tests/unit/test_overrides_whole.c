@@ -175,6 +175,7 @@ static void test_export_reads_back(void **state)
 	(void)state;
 	for (unsigned seed = 0; seed < PAIRS; seed++) {
 		struct model *model, *again;
+		json_t *json;
 		char *text;
 
 		random_state = seed;
@@ -183,6 +184,13 @@ static void test_export_reads_back(void **state)
 		again = parse(text);
 		assert_same(seed, "read back", again, model);
 		model_free(again);
+		/* So it does without the text. */
+		json = json_loads(text, 0, NULL);
+		again = config_parse_json(json, NULL);
+		assert_non_null(again);
+		assert_same(seed, "read back as JSON", again, model);
+		model_free(again);
+		json_decref(json);
 		model_free(model);
 		free(text);
 	}
