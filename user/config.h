@@ -39,6 +39,10 @@ struct model *config_parse_json(const json_t *document, const char *base_dir);
 /* Reads the file and parses it. A file that cannot be read is one error with line 0. `*text`
  * (unless `text` is NULL) receives what was read, for the caret lines; the caller frees it. */
 struct model *config_load(const char *path, char **text, struct config_errors *errors);
+/* The same of a file that was read before: if it still says `known_text` (NULL: nothing), what
+ * comes is a copy of `known`, which was made of that; only a hash_seed_file is read anew. */
+struct model *config_load_again(const char *path, const char *known_text, const struct model *known,
+				char **text, struct config_errors *errors);
 
 /*
  * Bodies of the API carry the keys of the file, and JSON is YAML: these apply one object's keys

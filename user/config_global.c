@@ -63,14 +63,28 @@ static int read_small_file(const char *path, char *text, size_t size)
 	return err;
 }
 
+/* 0 with `*wrong`: NULL, or what is wrong with the seed that stands there. Or a negative errno. */
+static int seed_load(const char *path, uint8_t seed[LB_SEED_SIZE], const char **wrong)
+{
+	char text[256];
+	size_t length;
+	int err = read_small_file(path, text, sizeof(text));
+
+	if (err < 0)
+		return err;
+	for (length = strlen(text); length > 0 && isspace((unsigned char)text[length - 1]);)
+		text[--length] = '\0';
+	*wrong = seed_parse(text, seed);
+	return 0;
+}
+
 static void read_seed_file(struct walk *walk, const struct node *value, void *object)
 {
 	const struct reading *reading = walk->context;
 	const char *path = walk_text(walk, value, "hash_seed_file", "a path"), *wrong;
 	const char *dir = reading->base_dir ? reading->base_dir : ".";
-	char text[256], quoted[CONFIG_QUOTE_SIZE], *full = NULL;
+	char quoted[CONFIG_QUOTE_SIZE], *full = NULL;
 	struct global *global = object;
-	size_t length;
 	int err;
 
 	if (!path)
@@ -80,20 +94,26 @@ static void read_seed_file(struct walk *walk, const struct node *value, void *ob
 		walk_error(walk, value, "out of memory");
 		return;
 	}
-	err = read_small_file(full, text, sizeof(text));
-	free(full);
+	free(global->hash_seed_file);
+	global->hash_seed_file = full;
+	err = seed_load(full, global->hash_seed, &wrong);
 	config_quote(path, quoted);
 	if (err < 0) {
 		walk_error(walk, value, "hash_seed_file: cannot read %s: %s", quoted,
 			   strerror(-err));
 		return;
 	}
-	for (length = strlen(text); length > 0 && isspace((unsigned char)text[length - 1]);)
-		text[--length] = '\0';
-	wrong = seed_parse(text, global->hash_seed);
 	if (wrong)
 		walk_error(walk, value, "hash_seed_file: %s: %s", quoted, wrong);
 	global->hash_seed_set = !wrong;
+}
+
+bool schema_seed_again(struct global *global)
+{
+	const char *wrong = NULL;
+
+	return !global->hash_seed_file ||
+	       (seed_load(global->hash_seed_file, global->hash_seed, &wrong) == 0 && !wrong);
 }
 
 /* NULL if something can listen there, else why not. */

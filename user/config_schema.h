@@ -64,6 +64,8 @@ void schema_out_of_memory(struct reading *reading);
 /* ---- config_global ---- */
 
 extern const struct key schema_global_keys[];
+/* Reads the hash_seed_file anew; false if it is wrong. */
+bool schema_seed_again(struct global *global);
 void schema_finish_global(struct walk *walk, const struct node *map, void *object);
 
 /* ---- config_pool ---- */

@@ -535,7 +535,7 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
 		goto fail;
 	}
-	controller->base = controller_read_file(options->config_path, &errors, fault);
+	controller->base = controller_read_file(controller, &controller->base_text, &errors, fault);
 	if (errors)
 		fputs(errors, stderr);
 	free(errors);
@@ -599,6 +599,7 @@ void controller_free(struct controller *controller)
 		close(controller->lock_fd);
 	model_free(controller->running);
 	model_free(controller->base);
+	free(controller->base_text);
 	overrides_free(controller->overrides);
 	events_free(controller->events);
 	free(controller->attachments);

@@ -146,10 +146,12 @@ int controller_document(struct controller *controller, const json_t *document,
 int controller_differences(struct controller *controller, json_t **list, json_t **tables,
 			   char **errors_text, struct fault *fault)
 {
-	struct model *file = controller_read_file(controller->config_path, errors_text, fault);
+	char *text;
+	struct model *file = controller_read_file(controller, &text, errors_text, fault);
 
 	if (!file)
 		return -1;
+	free(text);
 	*list = overrides_differences(controller->base, file, controller->running);
 	*tables = json_array();
 	if (*tables)

@@ -11,11 +11,13 @@
 #include "config.h"
 #include "plan.h"
 
-struct model *controller_read_file(const char *path, char **errors_text, struct fault *fault)
+struct model *controller_read_file(const struct controller *controller, char **text,
+				   char **errors_text, struct fault *fault)
 {
+	const char *path = controller->config_path;
 	struct config_errors errors = {0};
-	char *text = NULL;
-	struct model *model = config_load(path, &text, &errors);
+	struct model *model =
+		config_load_again(path, controller->base_text, controller->base, text, &errors);
 
 	if (!model) {
 		const struct config_error *first = &errors.items[0];
@@ -26,17 +28,18 @@ struct model *controller_read_file(const char *path, char **errors_text, struct 
 				  errors.count > 1 ? " (and more)" : "");
 		else
 			fault_set(fault, FAULT_USAGE, "%s: %s", path, first->what);
-		if (text)
+		if (*text)
 			fault_hint(fault, "`lbctl config check %s` shows every error in its place",
 				   path);
 		else
 			fault_hint(fault, "lbd must be able to read it; lbd.yaml(5) has an example "
 					  "to begin with");
 		if (errors_text)
-			*errors_text = config_errors_format(&errors, path, text, false);
+			*errors_text = config_errors_format(&errors, path, *text, false);
+		free(*text);
+		*text = NULL;
 	}
 	config_errors_free(&errors);
-	free(text);
 	return model;
 }
 
@@ -133,7 +136,8 @@ static void log_dropped(const json_t *dropped)
 static int reload(struct controller *controller, const struct controller_request *request,
 		  json_t **report, char **errors_text, struct fault *fault)
 {
-	struct model *base = controller_read_file(controller->config_path, errors_text, fault);
+	char *text;
+	struct model *base = controller_read_file(controller, &text, errors_text, fault);
 	struct overrides *overrides = base ? overrides_copy(controller->overrides) : NULL;
 	struct model *model;
 
@@ -162,14 +166,18 @@ static int reload(struct controller *controller, const struct controller_request
 		goto out;
 	log_dropped(dropped);
 	model_free(controller->base);
+	free(controller->base_text);
 	controller->base = base;
+	controller->base_text = text;
 	base = NULL;
+	text = NULL;
 	controller_warn_fixed(controller, controller->base);
 	log_info("reload by %s: done", request->who);
 out:
 	json_decref(dropped);
 	overrides_free(overrides);
 	model_free(base);
+	free(text);
 	return rc;
 }
 

@@ -36,6 +36,7 @@ struct controller {
 	struct doctor *doctor;
 	struct interfaces *interfaces;
 	struct model *base;
+	char *base_text; /* that of the file which it was made of */
 	struct model *running;
 	struct overrides *overrides;
 	struct sweeper *sweeper;
@@ -115,9 +116,12 @@ int controller_judge_start(struct controller *controller, bool break_flows, stru
 int controller_judge_seed(const struct controller *controller, const struct model *base,
 			  const struct controller_request *request, struct fault *fault);
 
-/* A wrong file: NULL with `fault` set to the first error, and all of them in `*errors_text` (unless
- * NULL), for the caller to free. */
-struct model *controller_read_file(const char *path, char **errors_text, struct fault *fault);
+/* What the file says now, and its text, both for the caller to free. A wrong file: NULL with
+ * `fault` set to the first error, and all of them in `*errors_text` (unless NULL), for the caller
+ * to free.
+ */
+struct model *controller_read_file(const struct controller *controller, char **text,
+				   char **errors_text, struct fault *fault);
 /* Logs what is fixed when the data plane is attached and differs from the file. */
 void controller_warn_fixed(const struct controller *controller, const struct model *model);
 /* An override that the file has overtaken. */

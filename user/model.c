@@ -198,6 +198,7 @@ void model_free(struct model *model)
 		service_free(model->services[i]);
 	free(model->pools);
 	free(model->services);
+	free(model->global.hash_seed_file);
 	free(model->global.metrics);
 	free(model);
 }
@@ -342,17 +343,23 @@ static int copy_service(struct model *model, const struct service *from)
 		       : 0;
 }
 
+static int copy_global(struct global *global, const struct global *from)
+{
+	*global = *from;
+	global->hash_seed_file = from->hash_seed_file ? strdup(from->hash_seed_file) : NULL;
+	global->metrics = from->metrics ? strdup(from->metrics) : NULL;
+	return !global->hash_seed_file != !from->hash_seed_file ||
+			       !global->metrics != !from->metrics
+		       ? -ENOMEM
+		       : 0;
+}
+
 static int copy_into(struct model *model, const struct model *from)
 {
-	int err = 0;
+	int err = copy_global(&model->global, &from->global);
 
-	model->global = from->global;
-	model->global.metrics = NULL;
-	if (from->global.metrics) {
-		model->global.metrics = strdup(from->global.metrics);
-		if (!model->global.metrics)
-			return -ENOMEM;
-	}
+	if (err)
+		return err;
 	model->pools = calloc(from->pool_count + 1, sizeof(struct pool *));
 	model->services = calloc(from->service_count + 1, sizeof(struct service *));
 	if (!model->pools || !model->services)

@@ -219,6 +219,7 @@ enum vip_mode { VIP_NONE, VIP_INTERFACE };
 struct global {
 	bool hash_seed_set;
 	uint8_t hash_seed[LB_SEED_SIZE];
+	char *hash_seed_file;   /* where it stands; NULL: in no file of its own */
 	char *metrics;          /* "address:port"; NULL: none */
 	struct prefix encap_v4; /* family 0: the egress interface's address */
 	struct prefix encap_v6;

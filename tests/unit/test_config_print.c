@@ -192,6 +192,61 @@ static void a_seed_file_is_sought_beside_the_config(void **state)
 	rmdir(dir);
 }
 
+/* What is made of the file, read again where `known` was made of `known_text`. */
+static struct model *load_again(const char *path, const char *known_text, const struct model *known,
+				char **text)
+{
+	struct config_errors errors = {};
+	struct model *model = config_load_again(path, known_text, known, text, &errors);
+
+	config_errors_free(&errors);
+	return model;
+}
+
+static void a_file_that_did_not_change_is_not_read_again(void **state)
+{
+	char dir[] = "/tmp/limpet-config-XXXXXX", path[256], seed[256], *text, *again;
+	struct model *known, *model;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/lbd.yaml", dir);
+	snprintf(seed, sizeof(seed), "%s/seed", dir);
+	write_file(dir, "seed", "ffeeddccbbaa99887766554433221100\n");
+	write_file(dir, "lbd.yaml",
+		   "version: 1\nglobal: {hash_seed_file: seed}\npools: [{name: a}]\n");
+	known = load_again(path, NULL, NULL, &text);
+	assert_non_null(known);
+
+	/* Told by what only the known one has. */
+	known->pools[0]->table_size = 7;
+	model = load_again(path, text, known, &again);
+	assert_int_equal(model->pools[0]->table_size, 7);
+	assert_string_equal(again, text);
+	free(again);
+	model_free(model);
+	/* The seed's file may say something else. */
+	write_file(dir, "seed", "00112233445566778899aabbccddeeff\n");
+	model = load_again(path, text, known, &again);
+	assert_int_equal(model->pools[0]->table_size, 7);
+	assert_int_equal(model->global.hash_seed[1], 0x11);
+	free(again);
+	model_free(model);
+	unlink(seed);
+	assert_null(load_again(path, text, known, &again));
+	free(again);
+	/* One that changed is read. */
+	write_file(dir, "lbd.yaml", "version: 1\npools: [{name: b}]\n");
+	model = load_again(path, text, known, &again);
+	assert_string_equal(model->pools[0]->name, "b");
+	free(again);
+	model_free(model);
+	model_free(known);
+	free(text);
+	unlink(path);
+	rmdir(dir);
+}
+
 static void a_file_that_cannot_be_read_is_one_error(void **state)
 {
 	static const struct {
@@ -226,6 +281,7 @@ int main(void)
 		cmocka_unit_test(errors_are_printed_with_line_and_caret),
 		cmocka_unit_test(a_long_line_is_shown_in_part),
 		cmocka_unit_test(a_seed_file_is_sought_beside_the_config),
+		cmocka_unit_test(a_file_that_did_not_change_is_not_read_again),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_one_error),
 	};
 

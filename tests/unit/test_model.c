@@ -214,6 +214,7 @@ static void test_copy_is_deep_and_holds_the_state(void **state)
 	pool_backend_add(pool, "web0");
 	model_pool_add(model, "empty");
 	model->global.metrics = strdup("127.0.0.1:9555");
+	model->global.hash_seed_file = strdup("/etc/lbd/hash_seed");
 	model->global.limits.flows = 5;
 	pool->table_size = 7;
 	pool->index = 3;
@@ -229,10 +230,12 @@ static void test_copy_is_deep_and_holds_the_state(void **state)
 	assert_non_null(copy);
 	strcpy(backend->reason, "changed");
 	model->global.metrics[0] = 'x';
+	model->global.hash_seed_file[0] = 'x';
 	service->listen[0].proto = IPPROTO_UDP;
 	model_free(model);
 
 	assert_string_equal(copy->global.metrics, "127.0.0.1:9555");
+	assert_string_equal(copy->global.hash_seed_file, "/etc/lbd/hash_seed");
 	assert_int_equal(copy->global.limits.flows, 5);
 	assert_int_equal(copy->pool_count, 2);
 	pool = model_pool_find(copy, "web");
