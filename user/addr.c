@@ -157,10 +157,28 @@ const char *addr_unicast_problem(const struct addr *addr)
 	return NULL;
 }
 
+/* inet_ntop goes through printf, which is felt in a list of thousands. */
+static const char *ipv4_format(const uint8_t bytes[4], char out[ADDR_TEXT_SIZE])
+{
+	char *at = out;
+
+	for (int i = 0; i < 4; i++) {
+		if (bytes[i] >= 100)
+			*at++ = (char)('0' + bytes[i] / 100);
+		if (bytes[i] >= 10)
+			*at++ = (char)('0' + bytes[i] / 10 % 10);
+		*at++ = (char)('0' + bytes[i] % 10);
+		*at++ = '.';
+	}
+	at[-1] = '\0';
+	return out;
+}
+
 const char *addr_format(const struct addr *addr, char out[ADDR_TEXT_SIZE])
 {
-	if (addr->family == 0 ||
-	    !inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, &addr->ip, out, ADDR_TEXT_SIZE))
+	if (addr->family == 4)
+		return ipv4_format(addr->ip.bytes, out);
+	if (addr->family == 0 || !inet_ntop(AF_INET6, &addr->ip, out, ADDR_TEXT_SIZE))
 		snprintf(out, ADDR_TEXT_SIZE, "none");
 	return out;
 }

@@ -91,6 +91,19 @@ static void ipv4_fills_four_bytes_and_zeroes_the_rest(void **state)
 	assert_int_equal(addr.family, 0xff); /* untouched */
 }
 
+static void each_byte_of_ipv4_has_its_digits(void **state)
+{
+	char text[ADDR_TEXT_SIZE], out[ADDR_TEXT_SIZE];
+	struct addr addr;
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		snprintf(text, sizeof(text), "%u.%u.0.%u", byte, 255 - byte, byte);
+		assert_int_equal(addr_parse(text, &addr, NULL), 0);
+		assert_string_equal(addr_format(&addr, out), text);
+	}
+}
+
 static void no_address_has_a_text_too(void **state)
 {
 	struct addr none = {};
@@ -370,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_parse_and_format),
 		cmocka_unit_test(ipv4_fills_four_bytes_and_zeroes_the_rest),
+		cmocka_unit_test(each_byte_of_ipv4_has_its_digits),
 		cmocka_unit_test(no_address_has_a_text_too),
 		cmocka_unit_test(prefixes_parse_and_format),
 		cmocka_unit_test(endpoints_parse_and_format),
