@@ -47,13 +47,12 @@ const char *ctl_backend_reason(const json_t *drain, const char *why, const char 
 	return out;
 }
 
-static void hop_text(const json_t *hop, char out[OBJECT_SIZE])
+/* Empty where there is none. */
+static void hop_text(const char *interface, const char *mac, const char *mtu, char out[OBJECT_SIZE])
 {
-	if (json_is_true(json_object_get(hop, "resolved")))
-		snprintf(out, OBJECT_SIZE, "%s %s, MTU %u", ctl_text(hop, "interface"),
-			 ctl_text(hop, "mac"), (unsigned)ctl_integer(hop, "mtu"));
-	else
-		out[0] = '\0';
+	out[0] = '\0';
+	if (mac[0])
+		snprintf(out, OBJECT_SIZE, "%s %s, MTU %s", interface, mac, mtu);
 }
 
 static const struct ctl_column columns[] = {
@@ -96,17 +95,23 @@ enum field {
 	FIELD_EFFECTIVE_WEIGHT,
 	FIELD_SINCE,
 	FIELD_LAST_CHECK,
-	FIELD_NEXT_HOP,
+	FIELD_HOP_INTERFACE,
+	FIELD_HOP_MAC,
+	FIELD_HOP_MTU,
 	FIELD_NAT_REFUSED,
 	FIELD_PINS,
 	FIELD_COUNT
 };
 
 static const char *const fields[FIELD_COUNT] = {
-	"pool",   "name",       "address",  "admin",       "health",
-	"weight", "slots",      "packets",  "bytes",       "new_flows",
-	"drain",  "why",        "reason",   "port",        "effective_weight",
-	"since",  "last_check", "next_hop", "nat_refused", "pins",
+	"pool",         "name",         "address",
+	"admin",        "health",       "weight",
+	"slots",        "packets",      "bytes",
+	"new_flows",    "drain",        "why",
+	"reason",       "port",         "effective_weight",
+	"since",        "last_check",   "next_hop.interface",
+	"next_hop.mac", "next_hop.mtu", "nat_refused",
+	"pins",
 };
 
 struct list {
@@ -123,40 +128,36 @@ static void add_row(const struct ctl *ctl, const char *const *cells, void *conte
 {
 	char number[4][CTL_NUMBER_SIZE], name[OBJECT_SIZE], hop[OBJECT_SIZE],
 		reason[CTL_REASON_SIZE];
-	static const char *const none[FIELD_COUNT - FIELD_SHOWN] = {"", "", "", "", "", "", ""};
+	const char *row[FIELD_COUNT];
 	struct list *list = context;
-	const char *const *wide = list->wide ? cells + FIELD_SHOWN : none;
 	json_t *drain = cell_json(cells[FIELD_DRAIN]);
-	json_t *next_hop = cell_json(wide[FIELD_NEXT_HOP - FIELD_SHOWN]);
 
-	snprintf(name, sizeof(name), "%s/%s", cells[FIELD_POOL], cells[FIELD_NAME]);
-	hop_text(next_hop, hop);
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		row[i] = i < FIELD_SHOWN || list->wide ? cells[i] : "";
+	snprintf(name, sizeof(name), "%s/%s", row[FIELD_POOL], row[FIELD_NAME]);
+	hop_text(row[FIELD_HOP_INTERFACE], row[FIELD_HOP_MAC], row[FIELD_HOP_MTU], hop);
 	ctl_table_add(
 		list->table,
 		(const char *[]){
 			name,
-			cells[FIELD_ADDRESS],
-			wide[FIELD_PORT - FIELD_SHOWN],
-			cells[FIELD_ADMIN],
-			cells[FIELD_HEALTH],
-			cells[FIELD_WEIGHT],
-			wide[FIELD_EFFECTIVE_WEIGHT - FIELD_SHOWN],
-			cells[FIELD_SLOTS],
-			ctl_count_cell(ctl, cells[FIELD_PACKETS], number[0]),
-			ctl_count_cell(ctl, cells[FIELD_BYTES], number[1]),
-			ctl_count_cell(ctl, cells[FIELD_NEW_FLOWS], number[2]),
-			list->wide ? ctl_count_cell(ctl, wide[FIELD_NAT_REFUSED - FIELD_SHOWN],
-						    number[3])
-				   : "",
-			strcmp(wide[FIELD_PINS - FIELD_SHOWN], "0") ? wide[FIELD_PINS - FIELD_SHOWN]
-								    : "",
-			wide[FIELD_SINCE - FIELD_SHOWN],
-			wide[FIELD_LAST_CHECK - FIELD_SHOWN],
+			row[FIELD_ADDRESS],
+			row[FIELD_PORT],
+			row[FIELD_ADMIN],
+			row[FIELD_HEALTH],
+			row[FIELD_WEIGHT],
+			row[FIELD_EFFECTIVE_WEIGHT],
+			row[FIELD_SLOTS],
+			ctl_count_cell(ctl, row[FIELD_PACKETS], number[0]),
+			ctl_count_cell(ctl, row[FIELD_BYTES], number[1]),
+			ctl_count_cell(ctl, row[FIELD_NEW_FLOWS], number[2]),
+			list->wide ? ctl_count_cell(ctl, row[FIELD_NAT_REFUSED], number[3]) : "",
+			strcmp(row[FIELD_PINS], "0") ? row[FIELD_PINS] : "",
+			row[FIELD_SINCE],
+			row[FIELD_LAST_CHECK],
 			hop,
-			ctl_backend_reason(drain, cells[FIELD_WHY], cells[FIELD_REASON], reason),
+			ctl_backend_reason(drain, row[FIELD_WHY], row[FIELD_REASON], reason),
 		});
 	json_decref(drain);
-	json_decref(next_hop);
 }
 
 int ctl_backend_list(struct ctl *ctl, struct fault *fault)
@@ -217,9 +218,11 @@ static void print_drain(const json_t *backend)
 
 static void print_backend(const struct ctl *ctl, const json_t *backend)
 {
+	const json_t *next_hop = json_object_get(backend, "next_hop");
 	char number[CTL_NUMBER_SIZE], hop[OBJECT_SIZE], reason[CTL_REASON_SIZE];
 
-	hop_text(json_object_get(backend, "next_hop"), hop);
+	hop_text(ctl_text(next_hop, "interface"), ctl_text(next_hop, "mac"),
+		 ctl_number(ctl_integer(next_hop, "mtu"), number), hop);
 	ctl_line("backend", "%s/%s", ctl_text(backend, "pool"), ctl_text(backend, "name"));
 	ctl_line("address", "%s", ctl_text(backend, "address"));
 	if (json_is_integer(json_object_get(backend, "port")))

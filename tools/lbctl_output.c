@@ -99,6 +99,9 @@ const char *ctl_count_field(const struct ctl *ctl, const json_t *object, const c
 
 const char *ctl_count_cell(const struct ctl *ctl, const char *cell, char out[CTL_NUMBER_SIZE])
 {
+	/* Of so few digits it is shown as it is. */
+	if (cell[0] && (ctl->output == CTL_WIDE || strlen(cell) < 5))
+		return cell;
 	return cell[0] ? ctl_count(ctl, strtoull(cell, NULL, 10), out) : "-";
 }
 

@@ -36,13 +36,17 @@ static void unescape(char *text)
 /* Splits in place. Returns the number of cells. */
 static size_t split(char *line, char *cells[COLUMNS_MAX])
 {
+	const bool escapes = strchr(line, '\\');
 	size_t count = 0;
 
 	while (line && count < COLUMNS_MAX) {
-		cells[count++] = strsep(&line, "\t");
-		if (strchr(cells[count - 1], '\\'))
-			unescape(cells[count - 1]);
+		cells[count++] = line;
+		line = strchr(line, '\t');
+		if (line)
+			*line++ = '\0';
 	}
+	for (size_t i = 0; escapes && i < count; i++)
+		unescape(cells[i]);
 	return count;
 }
 

@@ -143,30 +143,56 @@ static const char *name_interface(struct api_backends *all, uint32_t ifindex)
 	return all->interface[0] ? all->interface : NULL;
 }
 
+/* Of a next hop: null where there is none. */
+
+static void put_hop_interface(struct json_text *text, const char *key, const struct view *view)
+{
+	const struct next_hop *hop = &view->backend->hop;
+	const char *interface = hop->resolved ? name_interface(view->all, hop->ifindex) : NULL;
+
+	if (interface)
+		json_text_string(text, key, interface);
+	else
+		json_text_null(text, key);
+}
+
+static void put_hop_mac(struct json_text *text, const char *key, const struct view *view)
+{
+	static const char hex[] = "0123456789abcdef";
+	const struct next_hop *hop = &view->backend->hop;
+	char mac[] = "xx:xx:xx:xx:xx:xx";
+
+	for (size_t i = 0; i < sizeof(hop->destination_mac); i++) {
+		mac[3 * i] = hex[hop->destination_mac[i] >> 4];
+		mac[3 * i + 1] = hex[hop->destination_mac[i] & 15];
+	}
+	if (hop->resolved)
+		json_text_string(text, key, mac);
+	else
+		json_text_null(text, key);
+}
+
+static void put_hop_mtu(struct json_text *text, const char *key, const struct view *view)
+{
+	if (view->backend->hop.resolved)
+		json_text_integer(text, key, view->backend->hop.mtu);
+	else
+		json_text_null(text, key);
+}
+
 static void put_next_hop(struct json_text *text, const char *key, const struct view *view)
 {
 	const struct next_hop *hop = &view->backend->hop;
-	const uint8_t *byte = hop->destination_mac;
-	const char *interface = hop->resolved ? name_interface(view->all, hop->ifindex) : NULL;
-	char mac[18];
 
 	json_text_begin(text, key, '{');
 	json_text_boolean(text, "resolved", hop->resolved);
-	if (interface)
-		json_text_string(text, "interface", interface);
-	else
-		json_text_null(text, "interface");
-	if (hop->resolved) {
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", byte[0], byte[1],
-			 byte[2], byte[3], byte[4], byte[5]);
-		json_text_string(text, "mac", mac);
-		json_text_integer(text, "mtu", hop->mtu);
+	put_hop_interface(text, "interface", view);
+	put_hop_mac(text, "mac", view);
+	put_hop_mtu(text, "mtu", view);
+	if (hop->resolved)
 		json_text_null(text, "why");
-	} else {
-		json_text_null(text, "mac");
-		json_text_null(text, "mtu");
+	else
 		json_text_string(text, "why", hop->why);
-	}
 	json_text_end(text, '}');
 }
 
@@ -299,6 +325,10 @@ static const struct field {
 	{"short_lives", put_short_lives},
 	{"agent", put_agent},
 	{"pins", put_pins},
+	/* Parts of another one, for those who ask for them. */
+	{"next_hop.interface", put_hop_interface},
+	{"next_hop.mac", put_hop_mac},
+	{"next_hop.mtu", put_hop_mtu},
 };
 
 _Static_assert(sizeof(fields) / sizeof(fields[0]) == API_BACKEND_FIELDS, "count them");
@@ -326,7 +356,7 @@ int api_backends_init(struct api_backends *backends, const struct model *model, 
 
 	*backends = (struct api_backends){.model = model};
 	for (size_t i = 0; !list && i < API_BACKEND_FIELDS; i++)
-		backends->wanted[i] = true;
+		backends->wanted[i] = !strchr(fields[i].name, '.');
 	while (list && *list) {
 		size_t size = strcspn(list, ",");
 

@@ -14,7 +14,7 @@
 #include "json_text.h"
 #include "model.h"
 
-enum { API_BACKEND_FIELDS = 26 };
+enum { API_BACKEND_FIELDS = 29 };
 
 /* What the backends of one answer have in common. */
 struct api_backends {
@@ -29,7 +29,8 @@ struct api_backends {
 	char interface[IF_NAMESIZE];
 };
 
-/* `fields`: names of those that are wanted, with commas between; NULL: all. 0, or -1 with the
+/* `fields`: names of those that are wanted, with commas between ("next_hop.mac" is a part of one);
+ * NULL: all. 0, or -1 with the
  * fault: one of them is none. */
 int api_backends_init(struct api_backends *backends, const struct model *model, const char *fields,
 		      struct fault *fault);

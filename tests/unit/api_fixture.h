@@ -29,7 +29,10 @@ static void set_state(void)
 		backends[backend->index].counter = (uint16_t)(i + 1);
 		/* web3 went down since its flows began. */
 		backends[backend->index].status = LB_STATUS(i == 2 ? 8 : 7, 0, LB_BACKEND_USABLE);
-		backend->hop = (struct next_hop){.resolved = true, .ifindex = 1};
+		backend->hop = (struct next_hop){.resolved = true,
+						 .ifindex = 1,
+						 .mtu = 1500,
+						 .destination_mac = {2, 0, 0x9f, 0xa0, 0, 11}};
 		backend->health = HEALTH_UP;
 		strcpy(backend->reason, "connected in 0.4 ms");
 		backend->since_ms = 1700000000123;

@@ -90,7 +90,7 @@ static const struct api_case {
 	 " \"since\": \"2023-11-14T22:13:20.123Z\", \"slots\": 65537, \"packets\": 5,"
 	 " \"bytes\": 500, \"new_flows\": 5, \"pins\": 0, \"left\": null, \"next_hop\": "
 	 "{\"resolved\": true,"
-	 " \"interface\": \"lo\", \"mac\": \"00:00:00:00:00:00\", \"mtu\": 0, \"why\": null}}",
+	 " \"interface\": \"lo\", \"mac\": \"02:00:9f:a0:00:0b\", \"mtu\": 1500, \"why\": null}}",
 	 NULL},
 	{"GET", "/v1/pools/web/backends/web2", NULL, 200,
 	 "{\"admin\": \"drain\", \"effective_weight\": 0, \"left\": {\"flows\": 0,"
@@ -558,6 +558,18 @@ static void test_columns(void **state)
 			    "web\tweb2\t\t0\t6\t{\"flows\": 0, \"clients\": 0, \"slots\": 0, "
 			    "\"complete\": true}\n"
 			    "web\tweb3\t\t0\t7\t\n");
+	free(answer);
+	/* Parts of a field are fields of who asks for them. */
+	answer = request(*state, "GET",
+			 "/v1/backends?format=tsv&fields=name,next_hop.interface,next_hop.mac,"
+			 "next_hop.mtu",
+			 NULL, NULL);
+	assert_string_equal(strstr(answer, "\r\n\r\n") + 4,
+			    "name\tnext_hop.interface\tnext_hop.mac\tnext_hop.mtu\n"
+			    "ns1\t\t\t\n"
+			    "web1\tlo\t02:00:9f:a0:00:0b\t1500\n"
+			    "web2\tlo\t02:00:9f:a0:00:0b\t1500\n"
+			    "web3\tlo\t02:00:9f:a0:00:0b\t1500\n");
 	free(answer);
 	answer = request(*state, "GET", "/v1/services?format=tsv", NULL, NULL);
 	assert_string_equal(
