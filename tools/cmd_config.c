@@ -140,9 +140,9 @@ int ctl_config_export(struct ctl *ctl, struct fault *fault)
 	json_t *reply;
 	int error = 0;
 
-	if (ctl_ask(ctl, &request, &reply, fault) != 0)
+	if (ctl_ask_shown(ctl, &request, &reply, fault) != 0)
 		return -1;
-	if (!ctl_print_json(ctl, reply)) {
+	if (reply) {
 		json_object_del(reply, "schema");
 		printf("# What runs, by `lbctl config export`; ETag: %s\n", etag);
 		fflush(stdout);

@@ -15,7 +15,13 @@
 
 #include "lbctl.h"
 
-enum { ANSWER_TIMEOUT_S = 30, POLL_US = 20 * 1000, STATUS_OK = 200, STATUS_OK_MAX = 299 };
+enum {
+	ANSWER_TIMEOUT_S = 30,
+	BUFFER_SIZE = 128 << 10,
+	POLL_US = 20 * 1000,
+	STATUS_OK = 200,
+	STATUS_OK_MAX = 299
+};
 
 struct text {
 	char *bytes;
@@ -30,7 +36,7 @@ struct transfer {
 	ctl_line_handler each;
 	void *context;
 	bool endless;  /* there may always be another line */
-	bool verbatim; /* a reply that is read as a whole is printed, not parsed */
+	bool verbatim; /* the reply is printed as it comes, not parsed */
 	struct text text;
 };
 
@@ -48,19 +54,28 @@ static void tell_lines(struct transfer *transfer)
 	memmove(text->bytes, line, text->size);
 }
 
+static bool add_text(struct text *text, const char *data, size_t size)
+{
+	char *bytes = realloc(text->bytes, text->size + size + 1);
+
+	if (!bytes)
+		return false;
+	memcpy(bytes + text->size, data, size);
+	text->bytes = bytes;
+	text->size += size;
+	return true;
+}
+
 static size_t on_data(char *data, size_t one, size_t count, void *context)
 {
 	struct transfer *transfer = context;
-	struct text *text = &transfer->text;
-	char *bytes = realloc(text->bytes, text->size + one * count + 1);
 	long status = 0;
 
-	if (!bytes)
-		return 0;
-	memcpy(bytes + text->size, data, one * count);
-	text->bytes = bytes;
-	text->size += one * count;
 	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (transfer->verbatim && status == STATUS_OK)
+		return fwrite(data, one, count, stdout) * one;
+	if (!add_text(&transfer->text, data, one * count))
+		return 0;
 	if (transfer->each && status == STATUS_OK)
 		tell_lines(transfer);
 	return one * count;
@@ -177,6 +192,11 @@ static int transfer_fault(const struct ctl *ctl, CURLcode code, struct fault *fa
 	case CURLE_OPERATION_TIMEDOUT:
 		return fault_set(fault, FAULT_TIMEOUT, "lbd: waiting for its answer on %s: %s",
 				 ctl->socket, curl_easy_strerror(code));
+	case CURLE_WRITE_ERROR:
+		if (ferror(stdout))
+			return fault_set(fault, FAULT_FAILED, "output: writing it: %s",
+					 strerror(errno));
+		return out_of_memory(fault);
 	case CURLE_OUT_OF_MEMORY:
 		return out_of_memory(fault);
 	default:
@@ -241,6 +261,8 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 		curl_easy_setopt(curl, CURLOPT_TIMEOUT,
 				 request->timeout_s ? (long)request->timeout_s
 						    : (long)ANSWER_TIMEOUT_S);
+	/* There are answers of megabytes. */
+	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)BUFFER_SIZE);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -255,9 +277,7 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 	/* One that goes on may be cut anywhere: what came until then was told. */
 	if (code != CURLE_OK && !(transfer->endless && status == STATUS_OK))
 		error = transfer_fault(ctl, code, fault);
-	else if (transfer->verbatim && status == STATUS_OK)
-		fwrite(transfer->text.bytes, 1, transfer->text.size, stdout);
-	else if (!transfer->each || status != STATUS_OK)
+	else if (status != STATUS_OK || !(transfer->each || transfer->verbatim))
 		error = read_reply(ctl, &transfer->text, status, reply, fault);
 	curl_slist_free_all(headers);
 	return error;
