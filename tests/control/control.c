@@ -340,22 +340,25 @@ static const struct answer {
 } answers[] = {
 	{"lbctl-status", {"status"}, 20},
 	{"lbctl-service-list-of-1024", {"service", "list"}, 20},
+	{"lbctl-service-list-of-1024-json", {"service", "list", "-o", "json"}, 20},
 	{"lbctl-service-show", {"service", "show", "service1"}, 20},
 	{"lbctl-pool-list-of-256", {"pool", "list"}, 20},
 	{"lbctl-pool-show", {"pool", "show", "pool1"}, 20},
 	{"lbctl-backend-list-of-16", {"backend", "list", "pool1"}, 20},
 	{"lbctl-backend-list-of-4096", {"backend", "list"}, 20},
 	{"lbctl-backend-list-of-4096-json", {"backend", "list", "-o", "json"}, 20},
+	{"lbctl-backend-list-of-4096-wide", {"backend", "list", "-o", "wide"}, 20},
 	{"lbctl-backend-show", {"backend", "show", "pool1/web1"}, 20},
 	{"lbctl-drops", {"drops"}, 20},
 	{"lbctl-flow-lookup", {"flow", "lookup", "tcp", "198.51.100.1:4000", "10.200.0.1:80"}, 20},
 	{"lbctl-client-list", {"client", "list", "pool1"}, 20},
 	{"lbctl-events", {"events"}, 20},
 	{"lbctl-backend-weight-dry-run", {"backend", "weight", "pool1/web1", "50", "-n"}, 20},
-	/* Every object is compared, or shown. */
-	{"lbctl-config-diff", {"config", "diff"}, 0},
+	{"lbctl-config-diff", {"config", "diff"}, 20},
+	{"lbctl-config-export-json", {"config", "export", "-o", "json"}, 20},
+	{"lbctl-reload-dry-run", {"reload", "-n"}, 20},
+	/* All of it is written, or read, as YAML. */
 	{"lbctl-config-export", {"config", "export"}, 0},
-	{"lbctl-reload-dry-run", {"reload", "-n"}, 0},
 	{"lbctl-config-apply-dry-run", {"config", "apply", config, "-n"}, 0},
 };
 
