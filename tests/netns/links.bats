@@ -171,8 +171,12 @@ serves() { (($(visit "$(client_v4 1)" $vip4 8 | wc -l) == 8)); }
 
 @test "an interface that is removed and comes back" {
 	serves
+	# Down first, and looked at since: of what is down the kernel tells nothing but that it goes.
+	on balancer ip link set eth0 down
+	wait_until 20 interface_is eth0 state down
+	sleep 1.5
 	on balancer ip link del eth0
-	wait_until 20 told "err: interface eth0: up -> gone.*lbload attach eth0"
+	wait_until 20 told "err: interface eth0: down -> gone.*lbload attach eth0"
 	event '.event == "interface" and .to == "gone" and .attached == false'
 	interface_is eth0 state gone
 	interface_is eth0 attached false

@@ -153,15 +153,21 @@ access() { stat -c '%a %U %G' "$1"; }
 	expect "$(access "$LAB/balancer/state/state.json")" = "600 lbd lbd" "the state file"
 }
 
+# exec_has_none UID: an exec check ran as that user, and had no capability.
+exec_has_none()
+{
+	wait_until 30 grep -q CapAmb "$LAB/says/$1"
+	expect "$(grep -v CapBnd "$LAB/says/$1" | awk '{ print $2 }' | sort -u)" = \
+		0000000000000000 "its capabilities"
+	expect "$(awk '$1 == "CapBnd:" { print $2 }' "$LAB/says/$1")" = $four "its bounds"
+}
+
 @test "an exec check runs as lbd's user, without capabilities" {
 	spawn lbd-balancer balancer "$BUILD/lbd" --user lbd -c "$LAB/balancer/lbd.yaml" \
 		--pin-dir "$LAB/bpf/balancer" --socket "$LAB/balancer/run/lbd.sock" \
 		--state-dir "$LAB/balancer/state"
 	wait_until 30 lbctl status
-	wait_until 30 grep -q CapAmb "$LAB/says/961"
-	expect "$(grep -v CapBnd "$LAB/says/961" | awk '{ print $2 }' | sort -u)" = \
-		0000000000000000 "its capabilities"
-	expect "$(awk '$1 == "CapBnd:" { print $2 }' "$LAB/says/961")" = $four "its bounds"
+	exec_has_none 961
 }
 
 @test "started as root without --user: root's files, but the same four capabilities" {
@@ -170,6 +176,7 @@ access() { stat -c '%a %U %G' "$1"; }
 	lbd_as env
 	expect "$(status_of Uid)" = 0 Uid
 	holds_four_alone
+	exec_has_none 0
 	works
 	expect "$(access "$LAB/balancer/run/lbd.sock")" = "660 root lbd" "the socket"
 }
@@ -233,6 +240,10 @@ refuses()
 	chmod 602 "$state/state.json"
 	refuses "$state/state.json" "chmod 0600"
 	chmod 600 "$state/state.json"
+	echo '{"version": 1, "admin": "ready"}' >"$state/node.json"
+	chmod 602 "$state/node.json"
+	refuses "$state/node.json" "chmod go-w"
+	rm "$state/node.json"
 	lbd_as env
 }
 

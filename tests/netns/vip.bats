@@ -89,11 +89,16 @@ forget_neighbours() { on router ip neigh flush dev br0; }
 }
 
 @test "with vip: interface, from a reload on, each VIP is on the interface and answers" {
+	# Another node has it still, and this one does not ask whether it may.
+	address other eth0 $vip6/128
+	on balancer sysctl -qw net.ipv6.conf.eth0.accept_dad=1
 	configuration interface | config
 	lbctl reload
 	wait_until 30 has $vip4
 	wait_until 30 has $vip6
 	wait_until 30 has $fragile
+	[[ $(on balancer ip -o address show dev eth0 to $vip6) != *@(tentative|dadfailed)* ]]
+	on other ip address del $vip6/128 dev eth0
 	forget_neighbours
 	wait_until 30 answers $vip4 balancer
 	wait_until 30 answers $vip6 balancer
@@ -113,6 +118,14 @@ node_is()
 @test "nothing is sent from a VIP that is not asked to be" {
 	[[ $(on balancer ip -4 route get 10.0.0.1) == *"src 10.0.0.2"* ]]
 	[[ $(on balancer ip -6 route get 2001:db8:b::1) == *"src 2001:db8:b::2"* ]]
+	# Not where the interface's own address came later, either, and the gateway is in no network of it.
+	on balancer ip address del 10.0.0.2/24 dev eth0
+	on balancer ip address add 10.0.0.2/24 dev eth0
+	on balancer ip route replace default via 10.0.0.1
+	on balancer ip route add 203.0.113.0/24 via 198.51.100.1 dev eth0 onlink
+	[[ $(on balancer ip -4 route get 203.0.113.1) == *"src 10.0.0.2"* ]]
+	on balancer ip route del 203.0.113.0/24
+	wait_until 30 pools_settled
 }
 
 @test "a drained node takes them off and keeps them off, through a restart; ready, it announces them" {
@@ -156,15 +169,31 @@ node_is()
 	wait_until 30 has $fragile
 }
 
+# A daemon puts an address, and says with a number that it is its own (iproute2 cannot before 6.3).
+daemon_puts()
+{
+	on balancer python3 - "$1" <<-'EOF'
+		import socket, struct, sys
+		attributes = b"".join(struct.pack("HH4s", 8, kind, socket.inet_aton(sys.argv[1])) for kind in (1, 2))
+		attributes += struct.pack("HHB3x", 5, 11, 188)  # IFA_PROTO
+		body = struct.pack("BBBBi", socket.AF_INET, 32, 0, 253, socket.if_nametoindex("eth0")) + attributes
+		kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+		kernel.send(struct.pack("IHHII", 16 + len(body), 20, 0x605, 1, 0) + body)  # RTM_NEWADDR
+		assert struct.unpack_from("i", kernel.recv(4096), 16) == (0,)
+	EOF
+}
+
 @test "an address that somebody else put is never taken off" {
 	# As lbd would have put it.
 	on balancer ip address add 10.0.0.102/32 scope link dev eth0
+	daemon_puts 10.0.0.105
 	lbctl service add mine tcp://10.0.0.102:80 --pool web
 	lbctl service add ours tcp://10.0.0.103:80 --pool web
 	wait_until 30 has 10.0.0.103
 	lbctl node drain
 	wait_until 30 not has 10.0.0.103
 	has 10.0.0.102
+	has 10.0.0.105
 	lbctl node ready
 	wait_until 30 has 10.0.0.103
 	lbctl service del mine
@@ -172,6 +201,7 @@ node_is()
 	wait_until 30 not has 10.0.0.103
 	has 10.0.0.102
 	on balancer ip address del 10.0.0.102/32 dev eth0
+	on balancer ip address del 10.0.0.105/32 dev eth0
 }
 
 @test "one that somebody else takes off is put on again" {
