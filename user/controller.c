@@ -271,20 +271,32 @@ static void tell_moved(const char *pool_name, struct backend *backend, const str
 			 backend->hop.resolved ? ", not as before" : "");
 }
 
+/* What packets to the backend meet. An lbd that has just started hears what it finds in the maps.
+ */
+static bool same_way(const struct next_hop *a, const struct next_hop *b)
+{
+	return a->resolved && b->resolved && a->ifindex == b->ifindex && a->mtu == b->mtu &&
+	       memcmp(a->source_mac, b->source_mac, sizeof(a->source_mac)) == 0 &&
+	       memcmp(a->destination_mac, b->destination_mac, sizeof(a->destination_mac)) == 0;
+}
+
 static void on_moved(void *context, const char *pool_name, const char *name,
 		     const struct next_hop *hop)
 {
 	struct controller *controller = context;
 	struct pool *pool;
 	struct backend *backend = find_backend(controller, pool_name, name, &pool);
-	bool before;
+	bool before, same;
 
 	if (!backend)
 		return;
-	tell_moved(pool_name, backend, hop);
 	before = backend->hop.resolved;
+	same = same_way(&backend->hop, hop);
+	if (!same)
+		tell_moved(pool_name, backend, hop);
 	backend->hop = *hop;
-	controller_tell_next_hop(controller, pool, backend, before);
+	if (!same)
+		controller_tell_next_hop(controller, pool, backend, before);
 	news_arrived(controller, true);
 }
 

@@ -201,6 +201,8 @@ takes_slots() { (($(backend_field "$1" slots) > 0)); }
 	wait_until 30 same_table "$before"
 	all_went_on
 	none_lost
+	expect "$(lbctl events -o json | jq -s '[.[] | select(.event == "next_hop")] | length')" = 0 \
+		"next hops that are told of though they are as they were"
 }
 
 @test "the controller is killed: packets flow, and a new one takes the socket over" {
