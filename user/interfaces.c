@@ -10,13 +10,15 @@
 #include <sys/stat.h>
 
 #include "attach.h"
+#include "clock.h"
 #include "log.h"
 #include "neighbour_netlink.h"
 
 enum {
-	/* lbload records an attachment after the kernel told of it. */
+	/* lbload records what it does after the kernel told of it. */
 	LOOK_AGAIN_US = 1000 * 1000,
 	LOOK_ACCURACY_US = 100 * 1000,
+	DOUBT_MS = 500,
 };
 
 struct interfaces {
@@ -25,6 +27,7 @@ struct interfaces {
 	interface_changed changed;
 	void *context;
 	sd_event_source *again;
+	uint64_t doubt_ms; /* since when a program may be gone; CLOCK_MONOTONIC, 0: no such */
 	struct interface_state known[INTERFACES_MAX];
 	size_t count;
 };
@@ -184,10 +187,28 @@ static const struct interface_state *find(const struct interface_state *list, si
 	return NULL;
 }
 
+/* A program that is gone may be one that lbload is about to say it has detached: it is so when it
+ * was so a while ago, too. */
+static bool in_doubt(const struct interfaces *interfaces, const struct interface_state *before,
+		     const struct interface_state *now)
+{
+	if (now->condition != INTERFACE_NO_PROGRAM ||
+	    (before && before->condition == INTERFACE_NO_PROGRAM))
+		return false;
+	return !interfaces->doubt_ms || clock_ms(CLOCK_MONOTONIC) - interfaces->doubt_ms < DOUBT_MS;
+}
+
+static void look_again(struct interfaces *interfaces)
+{
+	sd_event_source_set_time_relative(interfaces->again, LOOK_AGAIN_US);
+	sd_event_source_set_enabled(interfaces->again, SD_EVENT_ONESHOT);
+}
+
 static void look(struct interfaces *interfaces)
 {
 	struct interface_state now[INTERFACES_MAX];
 	int count = interfaces_read(interfaces->dp, now);
+	bool doubt = false;
 
 	if (count < 0) {
 		log_debug("interfaces: reading them: %s", strerror(-count));
@@ -197,6 +218,10 @@ static void look(struct interfaces *interfaces)
 		const struct interface_state *before =
 			find(interfaces->known, interfaces->count, now[i].ifindex);
 
+		if (in_doubt(interfaces, before, &now[i])) {
+			doubt = true;
+			now[i].condition = before ? before->condition : INTERFACE_UP;
+		}
 		if (before && !differ(before, &now[i]))
 			continue;
 		if (before)
@@ -213,6 +238,10 @@ static void look(struct interfaces *interfaces)
 		if (interfaces->changed)
 			interfaces->changed(interfaces->context, &interfaces->known[i], NULL);
 	}
+	if (!doubt || !interfaces->doubt_ms)
+		interfaces->doubt_ms = doubt ? clock_ms(CLOCK_MONOTONIC) : 0;
+	if (doubt)
+		look_again(interfaces);
 	memcpy(interfaces->known, now, (size_t)count * sizeof(now[0]));
 	interfaces->count = (size_t)count;
 }
@@ -222,8 +251,7 @@ static void on_links(void *context)
 	struct interfaces *interfaces = context;
 
 	look(interfaces);
-	sd_event_source_set_time_relative(interfaces->again, LOOK_AGAIN_US);
-	sd_event_source_set_enabled(interfaces->again, SD_EVENT_ONESHOT);
+	look_again(interfaces);
 }
 
 static int on_again(sd_event_source *source, uint64_t due, void *context)

@@ -196,8 +196,11 @@ serves() { (($(visit "$(client_v4 1)" $vip4 8 | wc -l) == 8)); }
 	interface_is eth0 state up
 	expect "$(lbctl status -o json | jq '.interfaces | length')" = 2 interfaces
 	expect "$(lbload status -o json | jq '.attachments | length')" = 2 attachments
+	# As lbload does it, only slower.
+	on balancer ip link set dev eth0 xdpdrv off
 	lbload detach eth0
 	wait_until 20 told "interface eth0: the data plane is detached"
+	expect "$(grep -c "program gone" "$LAB/log/lbd-balancer")" = 0 "alarms because of what lbload does"
 	lbload attach eth0
 	wait_until 20 serves
 }
