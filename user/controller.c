@@ -300,6 +300,15 @@ static void on_moved(void *context, const char *pool_name, const char *name,
 	news_arrived(controller, true);
 }
 
+static void on_interface(void *context, const struct interface_state *before,
+			 const struct interface_state *now)
+{
+	struct controller *controller = context;
+
+	controller_tell_interface(controller, before, now);
+	vips_look(controller->vips);
+}
+
 /* ---- sweeping ---- */
 
 static void on_swept(void *context, const struct sweep_result *result)
@@ -569,7 +578,7 @@ struct controller *controller_create(sd_event *event, const struct controller_op
 	if (!controller->neighbours)
 		goto fail;
 	controller->interfaces = interfaces_create(event, controller->dp, controller->neighbours,
-						   controller_tell_interface, controller);
+						   on_interface, controller);
 	if (!controller->interfaces) {
 		fault_set(fault, FAULT_FAILED, "starting: %s", strerror(ENOMEM));
 		goto fail;

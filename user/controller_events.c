@@ -204,11 +204,9 @@ void controller_tell_attachments(struct controller *controller)
 }
 
 /* Of those that stay attached. Who came and went, the attachments tell. */
-void controller_tell_interface(void *context, const struct interface_state *before,
+void controller_tell_interface(struct controller *controller, const struct interface_state *before,
 			       const struct interface_state *now)
 {
-	struct controller *controller = context;
-
 	if (!before || !now) {
 		controller_tell_attachments(controller);
 		return;

@@ -89,7 +89,7 @@ void controller_tell_reload(struct controller *controller, const char *who,
 			    const struct fault *fault);
 void controller_tell_publish(struct controller *controller, const struct fault *fault);
 /* What was attached and detached since the last call. */
-void controller_tell_interface(void *context, const struct interface_state *before,
+void controller_tell_interface(struct controller *controller, const struct interface_state *before,
 			       const struct interface_state *now);
 void controller_tell_attachments(struct controller *controller);
 

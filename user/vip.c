@@ -34,6 +34,12 @@ struct announcement {
 	int left;
 };
 
+/* Interfaces that the data plane is on. */
+struct attached {
+	uint32_t ifindexes[INTERFACES_MAX];
+	size_t count;
+};
+
 struct vips {
 	struct dataplane *dp;
 	char *node_path;
@@ -41,8 +47,7 @@ struct vips {
 	struct mnl_socket *socket;
 	struct vip_wanted wanted; /* as of the last look */
 	struct vip_addresses there;
-	uint32_t interfaces[INTERFACES_MAX]; /* that the data plane is on */
-	size_t interface_count;
+	struct attached attached; /* likewise */
 	bool looked;
 	struct announcement *announcements;
 	size_t announcement_count;
@@ -122,10 +127,10 @@ static void announce_no_more(struct vips *vips, uint32_t ifindex, const struct a
 
 /* ---- making it so ---- */
 
-static bool is_attached(const struct vips *vips, uint32_t ifindex)
+static bool is_attached(const struct attached *attached, uint32_t ifindex)
 {
-	for (size_t i = 0; i < vips->interface_count; i++) {
-		if (vips->interfaces[i] == ifindex)
+	for (size_t i = 0; i < attached->count; i++) {
+		if (attached->ifindexes[i] == ifindex)
 			return true;
 	}
 	return false;
@@ -166,8 +171,8 @@ static bool belongs_on(const struct vips *vips, uint32_t ifindex, const struct a
 {
 	bool anywhere = false;
 
-	for (size_t i = 0; i < vips->interface_count; i++)
-		anywhere = anywhere || is_on_link(vips, vips->interfaces[i], vip);
+	for (size_t i = 0; i < vips->attached.count; i++)
+		anywhere = anywhere || is_on_link(vips, vips->attached.ifindexes[i], vip);
 	return !anywhere || is_on_link(vips, ifindex, vip);
 }
 
@@ -202,11 +207,11 @@ static void take_off(struct vips *vips, const struct vip_address *one, const cha
 static void interfaces_read(struct vips *vips)
 {
 	struct lb_attachment attachments[INTERFACES_MAX];
-	int count = dataplane_attachments(vips->dp, vips->interfaces, attachments, INTERFACES_MAX);
+	struct attached *attached = &vips->attached;
+	int count =
+		dataplane_attachments(vips->dp, attached->ifindexes, attachments, INTERFACES_MAX);
 
-	vips->interface_count = count < 0                ? 0
-				: count > INTERFACES_MAX ? INTERFACES_MAX
-							 : (size_t)count;
+	attached->count = count < 0 ? 0 : count > INTERFACES_MAX ? INTERFACES_MAX : (size_t)count;
 }
 
 static int addresses_read(struct vips *vips)
@@ -226,25 +231,33 @@ static int addresses_read(struct vips *vips)
 /* Both ways, by what the kernel says now. */
 static void look(struct vips *vips)
 {
+	struct attached before = vips->attached;
+
 	interfaces_read(vips);
-	if (addresses_read(vips) < 0)
+	if (addresses_read(vips) < 0) {
+		vips->attached = before;
 		return;
+	}
 	for (size_t i = 0; i < vips->there.count; i++) {
 		const struct vip_address *one = &vips->there.items[i];
 		const char *why = vip_wanted_not(&vips->wanted, &one->addr);
 
-		if (!one->ours || !is_attached(vips, one->ifindex))
+		/* On other interfaces it may be another instance's. */
+		if (!one->ours || !(is_attached(&vips->attached, one->ifindex) ||
+				    (!why[0] && is_attached(&before, one->ifindex))))
 			continue;
 		if (why[0])
 			take_off(vips, one, why);
+		else if (!is_attached(&vips->attached, one->ifindex))
+			take_off(vips, one, "the data plane is detached from it");
 		else if (!belongs_on(vips, one->ifindex, &one->addr))
 			take_off(vips, one, "it belongs to another interface");
 	}
 	for (size_t i = 0; i < vips->wanted.count; i++) {
 		const struct vip_want *want = &vips->wanted.items[i];
 
-		for (size_t n = 0; !want->why_not[0] && n < vips->interface_count; n++) {
-			uint32_t ifindex = vips->interfaces[n];
+		for (size_t n = 0; !want->why_not[0] && n < vips->attached.count; n++) {
+			uint32_t ifindex = vips->attached.ifindexes[n];
 
 			if (!find_there(vips, ifindex, &want->addr) &&
 			    belongs_on(vips, ifindex, &want->addr))
@@ -261,6 +274,12 @@ static int on_look(sd_event_source *source, uint64_t due, void *context)
 	look(context);
 	sd_event_source_set_time_relative(source, LOOK_INTERVAL_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void vips_look(struct vips *vips)
+{
+	if (vips->wanted.count)
+		look(vips);
 }
 
 void vips_follow(struct vips *vips, const struct model *model)
@@ -320,8 +339,8 @@ const struct vip_wanted *vips_wanted(const struct vips *vips)
 
 bool vips_holds(const struct vips *vips, const struct addr *vip)
 {
-	for (size_t i = 0; i < vips->interface_count; i++) {
-		if (find_there(vips, vips->interfaces[i], vip))
+	for (size_t i = 0; i < vips->attached.count; i++) {
+		if (find_there(vips, vips->attached.ifindexes[i], vip))
 			return true;
 	}
 	return false;

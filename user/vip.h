@@ -29,6 +29,8 @@ void vips_free(struct vips *vips); /* addresses stay; NULL is fine */
 
 /* After each round of publishing: makes addresses what the model wants. Logs what it does. */
 void vips_follow(struct vips *vips, const struct model *model);
+/* After the data plane was attached to an interface, or detached. */
+void vips_look(struct vips *vips);
 
 /* Kept before it takes effect. 0, or -1 with `fault` set. `who`: for the log. */
 int vips_node_set(struct vips *vips, const struct model *model, enum node_state state,

@@ -210,6 +210,23 @@ daemon_puts()
 	wait_until 30 has $vip4
 }
 
+@test "the addresses follow the data plane from interface to interface" {
+	# In the network of no interface, so on all.
+	lbctl service add roams tcp://192.0.2.50:80 --pool web
+	wait_until 30 has 192.0.2.50
+	on balancer ip link add spare type veth peer name spared
+	on balancer ip link set spare up
+	on balancer ip link set spared up
+	lbload attach spare
+	wait_until 30 on balancer sh -c 'ip -o address show dev spare | grep -q 192.0.2.50'
+	lbload detach spare
+	wait_until 30 not on balancer sh -c 'ip -o address show dev spare | grep -q 192.0.2.50'
+	has 192.0.2.50
+	lbctl service del roams
+	wait_until 30 not has 192.0.2.50
+	on balancer ip link del spare
+}
+
 @test "a restart of lbd, or its death, changes no address" {
 	spawn monitor balancer ip -o monitor address
 	lbd_stop
