@@ -26,7 +26,7 @@ setup_file()
 	cat >"$LAB/check" <<-'EOT'
 		#!/bin/sh
 		case $LBD_BACKEND in
-		late) sleep 0.5 ;;
+		late) sleep 0.3 ;;
 		slow) sleep 0.9 ;;
 		hung) sleep 60 ;;
 		esac
@@ -100,7 +100,6 @@ ms_of() { lbctl events -o json | jq -rn "first(inputs | select($1)) | .time" | x
 	backend_cut web2
 	pool bare "type: none" early=1 late=2
 	lbctl reload
-	sleep 0.3
 	expect "$(backend_field bare/late next_hop.resolved)" = false "next hop of the one that is not there"
 	backend_mend web2
 	began bare early late

@@ -230,6 +230,21 @@ becomes()
 	becomes distrusted/web1 down "certificate"
 }
 
+@test "https: what the system trusts is not trusted, nor read" {
+	[[ -n ${LIMPET_SANDBOX-} ]] || skip "changes /etc/ssl/certs: needs tests/netns/sandbox"
+	mkdir "$LAB/system"
+	cp "$LAB/tls/ca.pem" "$LAB/system"
+	# Whoever opens it waits for ever.
+	mkfifo "$LAB/system/ca-certificates.crt"
+	mount --bind "$LAB/system" /etc/ssl/certs
+	run lbctl check now unverified/web1
+	expect "$status" = 0 "exit status: $output"
+	run lbctl check now distrusted/web1
+	expect "$status" = 1 "exit status: $output"
+	[[ $output == *certificate* ]]
+	umount /etc/ssl/certs
+}
+
 @test "http and https: nobody listens, nobody answers" {
 	stop nginx-checked
 	local began=$SECONDS
