@@ -154,8 +154,10 @@ $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/liblimpet.a
 unit: $(UNIT)
 .PHONY: unit
 
-# lbd itself, for tests/netns/leaks.bats.
+# lbd itself and lbctl, for tests/netns/leaks.bats.
 $(BUILD)/asan/lbd: $(BUILD)/asan/user/main.o $(BUILD)/asan/user/build_info.o $(BUILD)/asan/liblimpet.a
+$(BUILD)/asan/lbctl: $(patsubst $(BUILD)/obj/%,$(BUILD)/asan/%,$(LBCTL_OBJ) $(BUILD_INFO)) $(BUILD)/asan/liblimpet.a
+$(BUILD)/asan/lbd $(BUILD)/asan/lbctl:
 	$(SAY) LINK $@
 	$(LINK) $(SANITIZE)
 

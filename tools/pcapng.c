@@ -86,7 +86,7 @@ static int block_end(struct block *block, FILE *file, uint32_t type)
 	uint32_t head[2] = {type}, total;
 	int error = 0;
 
-	add_option(block, OPTION_END, NULL, 0);
+	add_option(block, OPTION_END, "", 0);
 	if (fclose(block->out) != 0)
 		return -ENOMEM;
 	total = head[1] = (uint32_t)block->size + 12;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # lbd through changes of every kind (see changes.py): no descriptor and no memory is left behind; and
-# under AddressSanitizer nothing leaks. LEAKS=all makes 10,000 of them each (some minutes).
+# under AddressSanitizer nothing leaks. LEAKS=all makes 10,000 of them each (some minutes). lbctl's
+# commands under the sanitizers, too.
 #
 #   client -- router -- bridge -- balancer (eth0)    VIP 192.0.2.10
 #                          '----- web1 .. web3       without servers
@@ -14,7 +15,7 @@ source "$BATS_TEST_DIRNAME/topology.bash"
 setup_file()
 {
 	local n
-	make --silent --no-print-directory -C "$ROOT" BUILD="$BUILD" "$BUILD/asan/lbd"
+	make --silent --no-print-directory -C "$ROOT" BUILD="$BUILD" "$BUILD"/asan/{lbd,lbctl}
 	lab_open
 	network_add 1
 	balancer_add balancer 1 one 192.0.2.10
@@ -96,4 +97,55 @@ resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(<"$LAB/pid/lbd-$INSTANCE")/
 	lbd_stop
 	expect "$(grep -cE 'Sanitizer|runtime error' "$LAB/log/lbd-$INSTANCE")" = 0 "reports of sanitizers"
 	grep -q "stopping on Terminated" "$LAB/log/lbd-$INSTANCE"
+}
+
+# careful ARGUMENT...: lbctl under the sanitizers, whatever its outcome.
+careful()
+{
+	local said
+	said=$(on "$INSTANCE" env ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 timeout -s INT 3 \
+		"$BUILD/asan/lbctl" --socket "$LAB/$INSTANCE/lbd.sock" "$@" 2>&1) || true
+	[[ $said != *@(Sanitizer|runtime error)* ]] && return
+	echo "lbctl $*: $said" >&2
+	return 1
+}
+
+@test "lbctl: nothing leaks, and the sanitizers have nothing to say" {
+	local each
+	lbd_start
+	wait_until 30 pools_settled
+	while read -r -a each; do
+		careful "${each[@]}"
+		careful "${each[@]}" -o json
+		careful "${each[@]}" -o wide
+	done <<-EOT
+		status
+		service list
+		service show http
+		service add more tcp://192.0.2.10:81 --pool web -n
+		pool list
+		pool show web
+		backend list
+		backend show web/web1
+		backend weight web/web1 50 -n
+		backend drain web/none
+		drops
+		events
+		node show
+		doctor
+		top
+		flow list
+		flow lookup tcp 198.51.100.7:4000 192.0.2.10:80
+		client list web
+		what-if kill web/web1
+		config check $LAB/$INSTANCE/lbd.yaml
+		config check $LAB/log/lbd-$INSTANCE
+		config diff
+		config export
+		config apply $LAB/$INSTANCE/lbd.yaml -n
+		reload -n
+		trace
+	EOT
+	careful trace --pcap "$LAB/trace.pcapng"
+	lbd_stop
 }
