@@ -33,7 +33,8 @@ enum {
 	START_WAIT_US = 1200 * 1000,
 	START_WAIT_LEAST_US = 600 * 1000,
 	RETRY_US = 5 * 1000 * 1000,
-	TIMER_ACCURACY_US = 1000, /* 0 would let the loop be 250 ms late */
+	PUBLISH_LATE_US = 10 * 1000, /* a loop that is never idle puts it off no longer */
+	TIMER_ACCURACY_US = 1000,    /* 0 would let the loop be 250 ms late */
 	SWEEP_INTERVAL_MS = 10 * 1000,
 	LOCK_WAIT_MS = 1000,
 	LOCK_STEP_MS = 20,
@@ -78,8 +79,16 @@ void controller_follow(struct controller *controller, const struct controller_fo
 
 static void mark_dirty(struct controller *controller)
 {
-	if (!controller->starting)
-		sd_event_source_set_enabled(controller->publish_source, SD_EVENT_ONESHOT);
+	int marked = SD_EVENT_OFF;
+
+	if (controller->starting)
+		return;
+	sd_event_source_get_enabled(controller->publish_source, &marked);
+	if (marked != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_enabled(controller->publish_source, SD_EVENT_ONESHOT);
+	sd_event_source_set_time_relative(controller->late_source, PUBLISH_LATE_US);
+	sd_event_source_set_enabled(controller->late_source, SD_EVENT_ONESHOT);
 }
 
 /* What follows from the states of all backends together, before it is published. */
@@ -128,6 +137,8 @@ void controller_publish(struct controller *controller)
 	uint32_t suppressed;
 	int rc;
 
+	sd_event_source_set_enabled(controller->publish_source, SD_EVENT_OFF);
+	sd_event_source_set_enabled(controller->late_source, SD_EVENT_OFF);
 	reconsider(controller);
 	rc = publish_run(controller->publish, controller->running, &fault);
 	controller->facts.publish_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
@@ -147,6 +158,15 @@ void controller_publish(struct controller *controller)
 static int on_publish(sd_event_source *source, void *context)
 {
 	(void)source;
+	controller_publish(context);
+	return 0;
+}
+
+/* The loop had something to do ever since. */
+static int on_publish_late(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
 	controller_publish(context);
 	return 0;
 }
@@ -463,6 +483,9 @@ static int sources_add(struct controller *controller, struct fault *fault)
 		rc = sd_event_source_set_priority(controller->publish_source,
 						  SD_EVENT_PRIORITY_IDLE);
 	if (rc >= 0)
+		rc = timer_add(controller, 0, on_publish_late, SD_EVENT_OFF,
+			       &controller->late_source);
+	if (rc >= 0)
 		rc = timer_add(controller, start_wait_us(controller), on_start_over,
 			       SD_EVENT_ONESHOT, &controller->start_source);
 	if (rc >= 0)
@@ -602,6 +625,7 @@ void controller_free(struct controller *controller)
 	if (!controller)
 		return;
 	sd_event_source_disable_unref(controller->publish_source);
+	sd_event_source_disable_unref(controller->late_source);
 	sd_event_source_disable_unref(controller->start_source);
 	sd_event_source_disable_unref(controller->retry_source);
 	sd_event_source_disable_unref(controller->drain_source);

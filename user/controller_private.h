@@ -53,6 +53,7 @@ struct controller {
 	size_t attachment_count;
 	struct log_limit publish_limit;
 	sd_event_source *publish_source;
+	sd_event_source *late_source;
 	sd_event_source *start_source;
 	sd_event_source *retry_source;
 	sd_event_source *drain_source; /* at the nearest deadline of a drain */

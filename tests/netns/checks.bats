@@ -352,3 +352,31 @@ becomes()
 	run -5 lbctl check now only/web1
 	[[ $output == *"no check"* ]]
 }
+
+# Pools whose checks ask for more of lbd than it has time for: each reads hundreds of certificates.
+many_pools()
+{
+	local n
+	configuration | sed '/^services:/,$d'
+	for n in {1..100}; do
+		echo "- name: many$n"
+		echo "  table_size: 251"
+		echo "  check: {type: https, port: 8443, path: /, ca: $LAB/tls/many.pem}"
+		echo "  backends: [{name: web1, address: $(backend_v4 1)}]"
+	done
+	configuration | sed -n '/^services:/,$p'
+	for n in {1..100}; do
+		echo "- {name: many$n, listen: \"tcp://$vip4:$((2000 + n))\", pool: many$n}"
+	done
+}
+
+@test "more checks than lbd has time for do not keep it from publishing" {
+	for _ in {1..500}; do cat "$LAB/tls/ca.pem"; done >"$LAB/tls/many.pem"
+	many_pools | config
+	lbctl reload
+	says drain
+	wait_until 60 backend_is agent/web1 agent.admin drain
+	wait_until 20 backend_is agent/web1 slots 0
+	configuration | config
+	lbctl reload
+}
