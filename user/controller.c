@@ -162,16 +162,8 @@ static int on_publish(sd_event_source *source, void *context)
 	return 0;
 }
 
-/* The loop had something to do ever since. */
-static int on_publish_late(sd_event_source *source, uint64_t usec, void *context)
-{
-	(void)source;
-	(void)usec;
-	controller_publish(context);
-	return 0;
-}
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *context)
+/* The last round failed, or the loop had something else to do ever since it was asked for. */
+static int on_publish_due(sd_event_source *source, uint64_t usec, void *context)
 {
 	(void)source;
 	(void)usec;
@@ -483,13 +475,13 @@ static int sources_add(struct controller *controller, struct fault *fault)
 		rc = sd_event_source_set_priority(controller->publish_source,
 						  SD_EVENT_PRIORITY_IDLE);
 	if (rc >= 0)
-		rc = timer_add(controller, 0, on_publish_late, SD_EVENT_OFF,
+		rc = timer_add(controller, 0, on_publish_due, SD_EVENT_OFF,
 			       &controller->late_source);
 	if (rc >= 0)
 		rc = timer_add(controller, start_wait_us(controller), on_start_over,
 			       SD_EVENT_ONESHOT, &controller->start_source);
 	if (rc >= 0)
-		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
+		rc = timer_add(controller, RETRY_US, on_publish_due, SD_EVENT_OFF,
 			       &controller->retry_source);
 	if (rc >= 0)
 		rc = sd_event_add_time(controller->event, &controller->drain_source, CLOCK_REALTIME,
@@ -497,7 +489,7 @@ static int sources_add(struct controller *controller, struct fault *fault)
 	if (rc >= 0)
 		rc = sd_event_source_set_enabled(controller->drain_source, SD_EVENT_OFF);
 	if (rc >= 0)
-		rc = timer_add(controller, RETRY_US, on_retry, SD_EVENT_OFF,
+		rc = timer_add(controller, RETRY_US, on_publish_due, SD_EVENT_OFF,
 			       &controller->slow_source);
 	return rc < 0 ? fault_set(fault, FAULT_FAILED, "event loop: adding to it: %s",
 				  strerror(-rc))
