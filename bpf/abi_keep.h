@@ -8,16 +8,22 @@
 /* ---- counting ---- */
 
 /*
- * One entry per CPU and (service, backend) pair: `counters[service.counter_base +
+ * One entry per CPU and (service, backend) pair: `counters[cpu * stride + service.counter_base +
  * backend.counter]`. Offset 0 of a service's run counts what ended without a backend. Readers add
  * up what they want to know: a service is the sum of its run, a backend the sum over its pool's
  * services.
+ *
+ * Not a per-CPU array: that one keeps a pointer for each entry, one more load that misses the cache
+ * where pairs are many, and is read by system calls; this one is mapped into lbd's memory.
  */
 struct lb_counter {
 	__u64 packets;
 	__u64 bytes;     /* L3 bytes as received, without the outer header */
 	__u64 new_flows; /* TCP SYNs without ACK; tracked pools: new UDP flows too */
 };
+
+/* Entries of a CPU: whole cache lines, so that no two CPUs write the same one. */
+#define LB_COUNTER_STRIDE(limits) (((limits)->counters + 7) / 8 * 8)
 
 struct lb_verdict_counter {
 	__u64 packets;

@@ -9,9 +9,9 @@
  *
  * Each stage returns LB_CONTINUE or the verdict that ends the packet's way (LB_VERDICTS in
  * lb_abi.h). This file alone turns a verdict into what the kernel is told, and counts it: a
- * forwarded packet costs one per-CPU counter entry, that of its service and backend.
+ * forwarded packet costs one counter, that of its service and backend on its CPU.
  *
- * Look-ups of a forwarded packet: pools, slots, backends (arrays), counters (per-CPU array);
+ * Look-ups of a forwarded packet: pools, slots, backends, counters (arrays);
  * services (hash) where service_memo.h does not know the destination. Where the service has lists
  * of sources: sources (trie); where it has a limit of new flows, for a SYN: new_flow_limits
  * (array), openers (hash). Where the pool remembers clients: clients (hash), slot_times (array).
@@ -33,6 +33,7 @@ const volatile __u64 hash_keys[LB_HASH_KEYS];
 const volatile __u32 quotas[LB_QUOTA_COUNT];
 const volatile bool read_only;
 const volatile bool finish_checksums; /* LB_SETTING_FINISH */
+const volatile __u32 counter_stride;  /* LB_COUNTER_STRIDE */
 
 /* lbd writes; the program reads for each TCP or UDP packet. A variable and not a look-up: it costs
  * a load. */
@@ -91,7 +92,8 @@ static __always_inline enum lb_verdict walk(struct xdp_md *ctx, struct way *way)
 /* Offset 0 of a service's counters is for packets that got no backend. */
 static __always_inline void count_service(const struct way *way, bool forwarded)
 {
-	__u32 index = way->service.counter_base + (forwarded ? way->backend->counter : 0);
+	__u32 index = bpf_get_smp_processor_id() * counter_stride + way->service.counter_base +
+		      (forwarded ? way->backend->counter : 0);
 	struct lb_counter *counter = bpf_map_lookup_elem(&counters, &index);
 
 	if (!counter)

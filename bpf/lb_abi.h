@@ -21,7 +21,7 @@
 #include "abi_service.h"
 #include "abi_trace.h"
 
-#define LB_LAYOUT 4
+#define LB_LAYOUT 5
 
 #define LB_PROGRAM_NAME "limpet" /* of the XDP program: how instances recognise each other */
 

@@ -313,7 +313,8 @@ struct {
 
 /* See struct lb_counter. The program adds; lbd reads, and clears runs that nobody uses. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct lb_counter);
@@ -323,6 +324,7 @@ struct {
  * run of counters moved or a backend went. lbd alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct lb_counter);

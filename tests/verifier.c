@@ -75,6 +75,7 @@ static void judge_lb(const char *name, bool read_only, bool finish)
 	constants_set(lb->rodata->hash_keys, lb->rodata->quotas);
 	lb->rodata->read_only = read_only;
 	lb->rodata->finish_checksums = finish;
+	lb->rodata->counter_stride = 8;
 	judge(name, lb->obj);
 	lb_bpf__destroy(lb);
 }

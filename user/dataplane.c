@@ -103,6 +103,7 @@ static struct lb_bpf *skeleton_open(const struct lb_settings *settings, bool rea
 	memcpy(copy->rodata->quotas, quotas, sizeof(quotas));
 	copy->rodata->read_only = read_only;
 	copy->rodata->finish_checksums = settings->flags & LB_SETTING_FINISH;
+	copy->rodata->counter_stride = LB_COUNTER_STRIDE(&settings->limits);
 	return copy;
 }
 
@@ -353,7 +354,6 @@ void dataplane_close(struct dataplane *dp)
 	dataplane_trace_free(dp);
 	dataplane_sweeper_free(dp);
 	dataplane_prober_free(dp);
-	free(dp->carried);
 	dataplane_copy_free(dp->explainer);
 	dataplane_copy_free(dp->unloaded);
 	dataplane_copy_free(dp->program);
@@ -385,15 +385,22 @@ static int settings_fill(struct lb_settings *out, const struct lb_settings *want
 	return 0;
 }
 
+/* All CPUs' are elements of one array, which the kernel counts with 32 bits. */
+static uint32_t counters_max(void)
+{
+	return UINT32_MAX / (uint32_t)libbpf_num_possible_cpus() - 8;
+}
+
 static int limits_valid(const struct lb_limits *limits, struct fault *fault)
 {
 	if (!limits->backends || limits->backends > LB_BACKENDS_MAX || !limits->services ||
-	    limits->services > UINT32_MAX / 64 || !limits->counters || !limits->slots ||
-	    limits->slots % LB_SLOT_BLOCK)
-		return fault_set(fault, FAULT_USAGE,
-				 "limits: backends must be 1 to %d, services and counters at least "
-				 "1, slots a multiple of %d",
-				 LB_BACKENDS_MAX, LB_SLOT_BLOCK);
+	    limits->services > UINT32_MAX / 64 || !limits->counters ||
+	    limits->counters > counters_max() || !limits->slots || limits->slots % LB_SLOT_BLOCK)
+		return fault_set(
+			fault, FAULT_USAGE,
+			"limits: backends must be 1 to %d, services at least 1, counters 1 "
+			"to %u, slots a multiple of %d",
+			LB_BACKENDS_MAX, counters_max(), LB_SLOT_BLOCK);
 	return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * dataplane_counters: what the program counted, summed over the CPUs.
  *
- * Arrays are read in batches: a counter costs a copy, not a system call. Which counters belong to
- * which service is the controller's to know; only the total of all that was forwarded is made here.
+ * Which counters belong to which service is the controller's to know; only the total of all that
+ * was forwarded is made here.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -12,131 +12,56 @@
 
 #include "dataplane_private.h"
 
-enum { BATCH = 256 };
-
-/* Reads `count` (up to BATCH) elements of an array from `first` on. */
-static int array_read(int fd, uint32_t first, uint32_t count, void *values)
-{
-	uint32_t keys[BATCH], got = count, before = first - 1, next;
-
-	if (bpf_map_lookup_batch(fd, first ? &before : NULL, &next, keys, values, &got, NULL) &&
-	    errno != ENOENT)
-		return -errno;
-	return got == count ? 0 : -ENOENT;
-}
-
+/* The program may be adding: each number is read whole. */
 static void counter_add(struct lb_counter *to, const struct lb_counter *from)
 {
-	to->packets += from->packets;
-	to->bytes += from->bytes;
-	to->new_flows += from->new_flows;
+	to->packets += __atomic_load_n(&from->packets, __ATOMIC_RELAXED);
+	to->bytes += __atomic_load_n(&from->bytes, __ATOMIC_RELAXED);
+	to->new_flows += __atomic_load_n(&from->new_flows, __ATOMIC_RELAXED);
 }
 
-/*
- * What was carried over is nothing for nearly all counters, and only this process writes it: what
- * was seen to be nothing is not read again, block by block. Not known yet is 0.
- */
-enum carried { CARRIED_NOTHING = 1, CARRIED_SOMETHING };
-
-static bool is_zero(const struct lb_counter *counters, uint32_t count)
+static struct lb_counter *counters_of_cpu(struct dataplane *dp, int cpu)
 {
-	for (uint32_t i = 0; i < count; i++)
-		if (counters[i].packets || counters[i].bytes || counters[i].new_flows)
-			return false;
-	return true;
+	return dp->counters + (size_t)cpu * LB_COUNTER_STRIDE(&dp->settings.limits);
 }
 
-/* Within one block. */
-static int carried_read(struct dataplane *dp, uint32_t first, uint32_t count,
-			struct lb_counter *out)
+static bool are_counters(const struct dataplane *dp, uint32_t first, uint32_t count)
 {
-	uint8_t *known = &dp->carried[first / BATCH];
-	int err;
+	uint32_t limit = dp->settings.limits.counters;
 
-	if (*known == CARRIED_NOTHING) {
-		memset(out, 0, count * sizeof(*out));
-		return 0;
-	}
-	err = array_read(dp->fds[MAP_counters_carried], first, count, out);
-	if (!err && count == BATCH)
-		*known = is_zero(out, count) ? CARRIED_NOTHING : CARRIED_SOMETHING;
-	return err;
-}
-
-/* Within one block. */
-static int counters_batch(struct dataplane *dp, uint32_t first, uint32_t count,
-			  struct lb_counter *cells, struct lb_counter *out)
-{
-	size_t cpus = (size_t)dp->cpu_count;
-	int err = array_read(dp->fds[MAP_counters], first, count, cells);
-
-	if (!err)
-		err = carried_read(dp, first, count, out);
-	for (uint32_t i = 0; !err && i < count; i++)
-		for (size_t cpu = 0; cpu < cpus; cpu++)
-			counter_add(&out[i], &cells[i * cpus + cpu]);
-	return err;
-}
-
-/* Room for what is known of the blocks. */
-static int carried_begin(struct dataplane *dp)
-{
-	if (!dp->carried)
-		dp->carried = calloc(dp->settings.limits.counters / BATCH + 1, 1);
-	return dp->carried ? 0 : -ENOMEM;
+	return count <= limit && first <= limit - count;
 }
 
 int dataplane_counters(struct dataplane *dp, uint32_t first, uint32_t count, struct lb_counter *out)
 {
-	struct lb_counter *cells;
-	int err = carried_begin(dp);
-
-	if (count > dp->settings.limits.counters || first > dp->settings.limits.counters - count)
+	if (!are_counters(dp, first, count))
 		return -EINVAL;
-	cells = calloc((size_t)dp->cpu_count * (count < BATCH ? count : BATCH), sizeof(*cells));
-	if (!cells)
-		return -ENOMEM;
-	for (uint32_t done = 0; !err && done < count;) {
-		uint32_t at = first + done, now = BATCH - at % BATCH;
+	memcpy(out, dp->counters_carried + first, count * sizeof(*out));
+	for (int cpu = 0; cpu < dp->cpu_count; cpu++) {
+		const struct lb_counter *counters = counters_of_cpu(dp, cpu) + first;
 
-		if (now > count - done)
-			now = count - done;
-		err = counters_batch(dp, at, now, cells, out + done);
-		done += now;
+		for (uint32_t i = 0; i < count; i++)
+			counter_add(&out[i], &counters[i]);
 	}
-	free(cells);
-	return err;
+	return 0;
 }
 
 int dataplane_counter_carry(struct dataplane *dp, uint32_t index, const struct lb_counter *amount)
 {
-	int fd = dp->fds[MAP_counters_carried];
-	struct lb_counter sum;
-	int err = carried_begin(dp);
-
-	if (err)
-		return err;
-	if (bpf_map_lookup_elem(fd, &index, &sum))
-		return -errno;
-	counter_add(&sum, amount);
-	dp->carried[index / BATCH] = CARRIED_SOMETHING;
-	return bpf_map_update_elem(fd, &index, &sum, BPF_ANY) ? -errno : 0;
+	if (!are_counters(dp, index, 1))
+		return -EINVAL;
+	counter_add(&dp->counters_carried[index], amount);
+	return 0;
 }
 
 int dataplane_counters_clear(struct dataplane *dp, uint32_t first, uint32_t count)
 {
-	struct lb_counter *zero = calloc((size_t)dp->cpu_count, sizeof(*zero));
-	int err = zero ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; !err && i < count; i++) {
-		uint32_t index = first + i;
-
-		if (bpf_map_update_elem(dp->fds[MAP_counters], &index, zero, BPF_ANY) ||
-		    bpf_map_update_elem(dp->fds[MAP_counters_carried], &index, zero, BPF_ANY))
-			err = -errno;
-	}
-	free(zero);
-	return err;
+	if (!are_counters(dp, first, count))
+		return -EINVAL;
+	for (int cpu = 0; cpu < dp->cpu_count; cpu++)
+		memset(counters_of_cpu(dp, cpu) + first, 0, count * sizeof(*dp->counters));
+	memset(dp->counters_carried + first, 0, count * sizeof(*dp->counters_carried));
+	return 0;
 }
 
 /* ---- verdicts ---- */

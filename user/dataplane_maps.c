@@ -61,8 +61,13 @@ int dataplane_arrays_map(struct dataplane *dp)
 	dp->nat_pressures = dataplane_array_map(dp->fds[MAP_nat_pressure],
 						sizeof(*dp->nat_pressures), l->backends + 1);
 	dp->probes = dataplane_array_map(dp->fds[MAP_probes], sizeof(*dp->probes), l->backends + 1);
+	dp->counters =
+		dataplane_array_map(dp->fds[MAP_counters], sizeof(*dp->counters), COUNTER_CELLS(l));
+	dp->counters_carried = dataplane_array_map(dp->fds[MAP_counters_carried],
+						   sizeof(*dp->counters_carried), l->counters);
 	if (dp->backends && dp->pools && dp->slots && dp->control && dp->slot_times && dp->usage &&
-	    dp->probes && dp->new_flow_limits && dp->nat_pressures) {
+	    dp->probes && dp->new_flow_limits && dp->nat_pressures && dp->counters &&
+	    dp->counters_carried) {
 		/* Whoever wrote a listener last may have been killed before it said so. */
 		listeners_changed(dp);
 		return 0;
@@ -84,6 +89,10 @@ void dataplane_arrays_unmap(struct dataplane *dp)
 	dataplane_array_unmap(dp->usage, sizeof(*dp->usage), 1);
 	dataplane_array_unmap(dp->nat_pressures, sizeof(*dp->nat_pressures), l->backends + 1);
 	dataplane_array_unmap(dp->probes, sizeof(*dp->probes), l->backends + 1);
+	dataplane_array_unmap(dp->counters, sizeof(*dp->counters), COUNTER_CELLS(l));
+	dataplane_array_unmap(dp->counters_carried, sizeof(*dp->counters_carried), l->counters);
+	dp->counters = NULL;
+	dp->counters_carried = NULL;
 	dp->probes = NULL;
 	dp->new_flow_limits = NULL;
 	dp->slot_times = NULL;

@@ -8,6 +8,8 @@
 #ifndef LIMPET_DATAPLANE_PRIVATE_H
 #define LIMPET_DATAPLANE_PRIVATE_H
 
+#include <bpf/libbpf.h>
+
 #include "dataplane.h"
 
 /* X(name, key, value, entries for `l`, the limits). `settings` comes first: it is pinned last, and
@@ -45,7 +47,7 @@
 	X(usage, __u32, struct lb_usage, 1)                                                        \
 	X(probes, __u32, struct lb_probe, (l)->backends + 1)                                       \
 	X(notes, __u32, __u64, LB_NOTE_COUNT)                                                      \
-	X(counters, __u32, struct lb_counter, (l)->counters)                                       \
+	X(counters, __u32, struct lb_counter, COUNTER_CELLS(l))                                    \
 	X(counters_carried, __u32, struct lb_counter, (l)->counters)                               \
 	X(verdicts, __u32, struct lb_verdict_counter, LB_VERDICT_COUNT)                            \
 	X(pool_identities, __u32, struct lb_pool_identity, (l)->services + 1)                      \
@@ -63,6 +65,8 @@
 
 /* Of a flow that moved to another backend the old one is left until the next sweep. */
 #define NAT_RETURNS(limit) ((limit) + (limit) / 8)
+
+#define COUNTER_CELLS(limits) (LB_COUNTER_STRIDE(limits) * (uint32_t)libbpf_num_possible_cpus())
 
 /* Quotas (enum lb_quota) bound what these hold; this is the ceiling behind them. */
 #define HASH_ENTRIES(limit) ((limit) + 16)
@@ -104,7 +108,7 @@ struct dataplane {
 	struct lb_usage *usage;
 	struct lb_nat_pressure *nat_pressures;
 	struct lb_probe *probes;
-	uint8_t *carried;       /* of dataplane_counters.c; NULL: nothing yet */
+	struct lb_counter *counters, *counters_carried;
 	struct lb_trace *trace; /* NULL until dataplane_trace_start */
 	struct ring_buffer *trace_ring;
 	struct fetch *trace_fetch;                       /* what on_event works on */

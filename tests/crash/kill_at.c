@@ -172,10 +172,12 @@ static void on_step(int number, siginfo_t *info, void *context)
 	machine->uc_mcontext.gregs[REG_EFL] &= ~(long long)TRAP_FLAG;
 }
 
-/* What packets are forwarded by; not what a sweep counts in, which is nobody's afterwards. */
+/* What packets are forwarded by, and what is said of them; not what a sweep counts in, which is
+ * nobody's afterwards. */
 static bool is_kept(int fd)
 {
-	static const char *const names[] = {"backends", "pools", "slots", "slot_times",
+	static const char *const names[] = {"backends",     "pools",    "slots",
+					    "slot_times",   "counters", "counters_carried",
 					    ".data.control"};
 	struct bpf_map_info info = {0};
 	union bpf_attr attr = {.info = {.bpf_fd = (uint32_t)fd,
@@ -185,7 +187,8 @@ static bool is_kept(int fd)
 	if (raw(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr), 0, 0, 0) != 0)
 		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(info.name, names[i]) == 0)
+		/* The kernel keeps so much of a name. */
+		if (strncmp(info.name, names[i], sizeof(info.name) - 1) == 0)
 			return true;
 	return false;
 }

@@ -202,17 +202,10 @@ void machine_tally(struct machine *machine, struct machine_tally *tally)
 
 struct lb_counter machine_counter(struct machine *machine, uint32_t service, uint32_t backend)
 {
-	static struct lb_counter each[CPUS_MAX];
-	struct lb_counter sum = {0};
-	uint32_t index = machine_counter_index(service, backend);
+	struct lb_counter sum;
 
-	if (bpf_map_lookup_elem(machine->dp->fds[MAP_counters], &index, each))
-		err(1, "reading a counter");
-	for (int i = 0; i < machine->dp->cpu_count && i < CPUS_MAX; i++) {
-		sum.packets += each[i].packets;
-		sum.bytes += each[i].bytes;
-		sum.new_flows += each[i].new_flows;
-	}
+	if (dataplane_counters(machine->dp, machine_counter_index(service, backend), 1, &sum))
+		errx(1, "cannot read a counter");
 	return sum;
 }
 
