@@ -146,6 +146,9 @@ $(BUILD)/asan/liblimpet.a: $(ASAN_OBJ)
 	$(SAY) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# Of a program, not of the library.
+$(BUILD)/unit/test_lbctl_http: $(BUILD)/asan/tools/lbctl_http.o
+
 $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/liblimpet.a
 	@mkdir -p $(dir $@)
 	$(SAY) LINK $@

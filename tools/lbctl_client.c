@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * lbctl_client: one request to lbd over its Unix socket, through libcurl. Knows HTTP and the error
- * object; what is asked and what the reply means is the commands'.
+ * lbctl_client: one request to lbd over its Unix socket. Knows its paths, tags and error objects;
+ * what is asked and what the reply means is the commands'.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "lbctl.h"
+#include "lbctl_http.h"
 
-enum {
-	ANSWER_TIMEOUT_S = 30,
-	BUFFER_SIZE = 128 << 10,
-	POLL_US = 20 * 1000,
-	STATUS_OK = 200,
-	STATUS_OK_MAX = 299
-};
+enum { ANSWER_TIMEOUT_S = 30, POLL_US = 20 * 1000 };
 
 struct text {
 	char *bytes;
@@ -31,7 +24,6 @@ struct text {
 /* One request and what came back so far. */
 struct transfer {
 	const struct ctl *ctl;
-	CURL *curl;
 	/* Called with each line as it comes; NULL: the reply is read as a whole. */
 	ctl_line_handler each;
 	void *context;
@@ -66,47 +58,17 @@ static bool add_text(struct text *text, const char *data, size_t size)
 	return true;
 }
 
-static size_t on_data(char *data, size_t one, size_t count, void *context)
+static bool on_body(void *context, int status, const char *data, size_t size)
 {
 	struct transfer *transfer = context;
-	long status = 0;
 
-	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (transfer->verbatim && status == STATUS_OK)
-		return fwrite(data, one, count, stdout) * one;
-	if (!add_text(&transfer->text, data, one * count))
-		return 0;
-	if (transfer->each && status == STATUS_OK)
+	if (transfer->verbatim && status == HTTP_OK)
+		return fwrite(data, 1, size, stdout) == size;
+	if (!add_text(&transfer->text, data, size))
+		return false;
+	if (transfer->each && status == HTTP_OK)
 		tell_lines(transfer);
-	return one * count;
-}
-
-static size_t on_header(char *data, size_t one, size_t count, void *context)
-{
-	static const char name[] = "ETag:";
-	const size_t size = one * count, skip = sizeof(name) - 1;
-	char *etag = context;
-
-	if (etag && size > skip && !strncasecmp(data, name, skip)) {
-		snprintf(etag, CTL_ETAG_SIZE, "%.*s", (int)(size - skip), data + skip);
-		memmove(etag, etag + strspn(etag, " "), strlen(etag) + 1 - strspn(etag, " "));
-		etag[strcspn(etag, "\r\n")] = '\0';
-	}
-	return size;
-}
-
-/* NULL: none, or out of memory. */
-static struct curl_slist *make_headers(const struct ctl *ctl, const struct ctl_request *request)
-{
-	const char *tag = ctl->if_match;
-	char header[2 * CTL_ETAG_SIZE];
-
-	if (!tag || !strcmp(request->method, "GET"))
-		return NULL;
-	/* A shell takes the quotes off. */
-	snprintf(header, sizeof(header), strchr(tag, '"') ? "If-Match: %s" : "If-Match: \"%s\"",
-		 tag);
-	return curl_slist_append(NULL, header);
+	return true;
 }
 
 static int out_of_memory(struct fault *fault)
@@ -114,96 +76,71 @@ static int out_of_memory(struct fault *fault)
 	return fault_set(fault, FAULT_FAILED, "lbd: asking it: out of memory");
 }
 
-/* Adds `text` as it may stand in a URL. False if out of memory. */
-static bool add_escaped(FILE *out, CURL *curl, const char *text)
-{
-	char *escaped = curl_easy_escape(curl, text, (int)strlen(text));
-
-	if (escaped)
-		fputs(escaped, out);
-	curl_free(escaped);
-	return escaped != NULL;
-}
-
 /* NULL if out of memory; the caller frees it. */
-static char *make_url(CURL *curl, const struct ctl_request *request)
+static char *make_target(const struct ctl_request *request)
 {
 	const size_t segments = sizeof(request->path) / sizeof(request->path[0]);
 	const size_t parameters = sizeof(request->query) / sizeof(request->query[0]);
-	char *url = NULL, before = '?';
+	char *target = NULL, before = '?';
 	size_t size;
-	FILE *out = open_memstream(&url, &size);
-	bool ok = out != NULL;
+	FILE *out = open_memstream(&target, &size);
 
-	if (!ok)
+	if (!out)
 		return NULL;
-	fputs("http://lbd/v1", out);
-	for (size_t i = 0; ok && i < segments && request->path[i]; i++) {
+	fputs("/v1", out);
+	for (size_t i = 0; i < segments && request->path[i]; i++) {
 		fputc('/', out);
-		ok = add_escaped(out, curl, request->path[i]);
+		http_escape(out, request->path[i]);
 	}
-	for (size_t i = 0; ok && i < parameters && request->query[i][0]; i++) {
+	for (size_t i = 0; i < parameters && request->query[i][0]; i++) {
 		if (!request->query[i][1])
 			continue;
 		fprintf(out, "%c%s=", before, request->query[i][0]);
-		ok = add_escaped(out, curl, request->query[i][1]);
+		http_escape(out, request->query[i][1]);
 		before = '&';
 	}
-	if (fclose(out) == 0 && ok)
-		return url;
-	free(url);
+	if (fclose(out) == 0)
+		return target;
+	free(target);
 	return NULL;
 }
 
-/* libcurl does not say why it could not connect to a Unix socket: asked again, the kernel does. */
-static int connect_error(const char *path)
+static int connect_fault(const struct ctl *ctl, int error, struct fault *fault)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error = 0;
-
-	if (fd < 0)
-		return errno;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-		error = errno;
-	close(fd);
-	return error;
-}
-
-static int connect_fault(const struct ctl *ctl, struct fault *fault)
-{
-	int error = connect_error(ctl->socket);
-
 	if (error == EACCES || error == EPERM) {
 		fault_set(fault, FAULT_PERMISSION, "lbd: connecting to %s: %s", ctl->socket,
 			  strerror(error));
 		return fault_hint(fault, "be root, or a member of group lbd");
 	}
 	fault_set(fault, FAULT_UNREACHABLE, "lbd: connecting to %s: %s", ctl->socket,
-		  error ? strerror(error) : "the connection was lost");
+		  strerror(error));
 	return fault_hint(fault, "is lbd running? (another socket: --socket PATH or LBD_SOCKET)");
 }
 
-static int transfer_fault(const struct ctl *ctl, CURLcode code, struct fault *fault)
+static int transfer_fault(const struct ctl *ctl, enum http_end end, const struct http_reply *reply,
+			  struct fault *fault)
 {
-	switch (code) {
-	case CURLE_COULDNT_CONNECT:
-		return connect_fault(ctl, fault);
-	case CURLE_OPERATION_TIMEDOUT:
+	switch (end) {
+	case HTTP_NO_CONNECTION:
+		return connect_fault(ctl, reply->error, fault);
+	case HTTP_TIMEOUT:
 		return fault_set(fault, FAULT_TIMEOUT, "lbd: waiting for its answer on %s: %s",
-				 ctl->socket, curl_easy_strerror(code));
-	case CURLE_WRITE_ERROR:
+				 ctl->socket, strerror(ETIMEDOUT));
+	case HTTP_STOPPED:
 		if (ferror(stdout))
 			return fault_set(fault, FAULT_FAILED, "output: writing it: %s",
 					 strerror(errno));
 		return out_of_memory(fault);
-	case CURLE_OUT_OF_MEMORY:
-		return out_of_memory(fault);
-	default:
-		fault_set(fault, FAULT_UNREACHABLE, "lbd: asking it on %s: %s", ctl->socket,
-			  curl_easy_strerror(code));
-		return fault_hint(fault, "is lbd running, and is that its socket?");
+	case HTTP_WHOLE:
+	case HTTP_LOST:
+	case HTTP_FOREIGN:
+		break;
 	}
+	fault_set(fault, FAULT_UNREACHABLE, "lbd: asking it on %s: %s", ctl->socket,
+		  end == HTTP_FOREIGN ? "what came is no answer to that"
+		  : reply->error      ? strerror(reply->error)
+				      : "the connection was lost");
+	return fault_hint(fault, "is lbd running, and is that its socket?");
 }
 
 /* An error object to a fault; what is more than its message holds goes to stderr. */
@@ -221,7 +158,7 @@ static int lbd_fault(const struct ctl *ctl, const json_t *error, struct fault *f
 	return fault_hint(fault, "%s", ctl_text(error, "hint"));
 }
 
-static int read_reply(const struct ctl *ctl, const struct text *text, long status, json_t **reply,
+static int read_reply(const struct ctl *ctl, const struct text *text, int status, json_t **reply,
 		      struct fault *fault)
 {
 	json_t *root = json_loadb(text->bytes ? text->bytes : "", text->size, 0, NULL);
@@ -229,11 +166,10 @@ static int read_reply(const struct ctl *ctl, const struct text *text, long statu
 
 	if (error)
 		lbd_fault(ctl, error, fault);
-	else if (!root || status > STATUS_OK_MAX)
-		fault_set(fault, FAULT_FAILED,
-			  "lbd: reading its answer on %s: not lbd's (HTTP %ld)", ctl->socket,
-			  status);
-	if (!error && root && status <= STATUS_OK_MAX) {
+	else if (!root || status > HTTP_OK_LAST)
+		fault_set(fault, FAULT_FAILED, "lbd: reading its answer on %s: not lbd's (HTTP %d)",
+			  ctl->socket, status);
+	if (!error && root && status <= HTTP_OK_LAST) {
 		*reply = root;
 		return 0;
 	}
@@ -241,46 +177,33 @@ static int read_reply(const struct ctl *ctl, const struct text *text, long statu
 	return -1;
 }
 
-static int perform(struct transfer *transfer, const struct ctl_request *request, const char *url,
-		   const struct text *body, json_t **reply, struct fault *fault)
+/* A shell takes the quotes off. NULL: none is sent. */
+static const char *quoted_tag(const struct ctl *ctl, const struct ctl_request *request,
+			      char room[CTL_ETAG_SIZE + 3])
+{
+	if (!ctl->if_match || !strcmp(request->method, "GET"))
+		return NULL;
+	if (strchr(ctl->if_match, '"'))
+		return ctl->if_match;
+	snprintf(room, CTL_ETAG_SIZE + 3, "\"%s\"", ctl->if_match);
+	return room;
+}
+
+static int perform(struct transfer *transfer, const struct ctl_request *request,
+		   struct http_request *http, json_t **reply, struct fault *fault)
 {
 	const struct ctl *ctl = transfer->ctl;
-	struct curl_slist *headers = make_headers(ctl, request);
-	CURL *curl = transfer->curl;
-	long status = 0;
-	CURLcode code;
-	int error = 0;
+	struct http_reply came;
+	enum http_end end = http_ask(http, &came);
 
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	/* A name "." is a name that is wrong, not a step in a path. */
-	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-	/* A proxy in the environment is for other places. */
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-	if (!transfer->endless)
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT,
-				 request->timeout_s ? (long)request->timeout_s
-						    : (long)ANSWER_TIMEOUT_S);
-	/* There are answers of megabytes. */
-	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)BUFFER_SIZE);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, request->etag);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	if (body->bytes) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->bytes);
-	}
-	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (request->etag)
+		snprintf(request->etag, CTL_ETAG_SIZE, "%s", came.tag);
 	/* One that goes on may be cut anywhere: what came until then was told. */
-	if (code != CURLE_OK && !(transfer->endless && status == STATUS_OK))
-		error = transfer_fault(ctl, code, fault);
-	else if (status != STATUS_OK || !(transfer->each || transfer->verbatim))
-		error = read_reply(ctl, &transfer->text, status, reply, fault);
-	curl_slist_free_all(headers);
-	return error;
+	if (end != HTTP_WHOLE && !(transfer->endless && came.status == HTTP_OK))
+		return transfer_fault(ctl, end, &came, fault);
+	if (came.status == HTTP_OK && (transfer->each || transfer->verbatim))
+		return 0;
+	return read_reply(ctl, &transfer->text, came.status, reply, fault);
 }
 
 /* Where to ask. Who may not use the socket for changes can read from the one beside it. */
@@ -305,31 +228,36 @@ static int ask(struct transfer *transfer, const struct ctl_request *request, jso
 	       struct fault *fault)
 {
 	const struct ctl *ctl = transfer->ctl;
-	CURL *curl = curl_easy_init();
-	char *url = curl ? make_url(curl, request) : NULL;
+	char *target = make_target(request);
 	char *dump = request->body ? json_dumps(request->body, 0) : NULL;
-	struct text body = {dump, dump ? strlen(dump) : 0};
-	char beside[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char beside[sizeof(((struct sockaddr_un *)0)->sun_path)], tag[CTL_ETAG_SIZE + 3];
+	struct http_request http = {.socket = choose_socket(ctl, request, beside),
+				    .method = request->method,
+				    .target = target,
+				    .if_match = quoted_tag(ctl, request, tag),
+				    .body = dump,
+				    .body_size = dump ? strlen(dump) : 0,
+				    .on_body = on_body,
+				    .context = transfer};
 	int error = -1;
 
-	transfer->curl = curl;
-	if (request->text)
-		body = (struct text){request->text->bytes, request->text->size};
-	if (!url || (request->body && !dump))
-		out_of_memory(fault);
-	else if (curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
-				  choose_socket(ctl, request, beside)) != CURLE_OK)
+	if (!transfer->endless)
+		http.timeout_s = request->timeout_s ? request->timeout_s : ANSWER_TIMEOUT_S;
+	if (request->text) {
+		http.body = request->text->bytes;
+		http.body_size = request->text->size;
+	}
+	if (!target || (request->body && !dump))
 		out_of_memory(fault);
 	else if (strlen(ctl->socket) >= sizeof(beside))
 		fault_set(fault, FAULT_USAGE,
 			  "socket %s: its path is too long (a Unix socket's has %zu bytes)",
 			  ctl->socket, sizeof(beside) - 1);
 	else
-		error = perform(transfer, request, url, &body, reply, fault);
+		error = perform(transfer, request, &http, reply, fault);
 	free(transfer->text.bytes);
 	free(dump);
-	free(url);
-	curl_easy_cleanup(curl);
+	free(target);
 	return error;
 }
 
