@@ -28,7 +28,8 @@ enum {
 	READERS_MAX = 32,
 	READS_AT_ONCE = 20,
 	READ_INTERVAL_MS = 50,
-	READ_COST_MS = 5,    /* each of them: so that they get a tenth of the thread */
+	READ_COST_MS = 5, /* each of them: so that they get a tenth of the thread */
+	PREPARE_US = 3 * 1000 * 1000,
 	IDLE_TIMEOUT_S = 15, /* of a connection that says nothing */
 	STATUS_TOO_LARGE = 413,
 	STATUS_TOO_MANY = 429,
@@ -40,8 +41,9 @@ struct api {
 	struct api_streams *streams;
 	struct api_trace *trace; /* NULL: read_only */
 	bool read_only;
-	struct log_limit reads; /* a bucket of tokens, as for lines of the log */
-	char *path;             /* NULL: nothing to remove */
+	struct log_limit reads;          /* a bucket of tokens, as for lines of the log */
+	char *path;                      /* NULL: nothing to remove */
+	sd_event_source *prepare_source; /* NULL: read_only */
 };
 
 /* One request while its body arrives. */
@@ -350,6 +352,22 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 /* ---- start and stop ---- */
 
+/* Once lbd has done what it was started for. */
+static int on_prepare(sd_event_source *source, uint64_t usec, void *context)
+{
+	const struct api *api = context;
+	const struct model *model = controller_model(api->state.controller);
+	uint32_t slots = 1;
+
+	(void)source;
+	(void)usec;
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (model->pools[i]->table_size > slots)
+			slots = model->pools[i]->table_size;
+	dataplane_explain_prepare(controller_dataplane(api->state.controller), slots);
+	return 0;
+}
+
 static struct httpd *start(struct api *api, sd_event *event, int listener)
 {
 	const struct httpd_options options = {
@@ -371,7 +389,7 @@ struct api *api_create(sd_event *event, struct controller *controller, const cha
 		       bool read_only, struct fault *fault)
 {
 	struct api *api = calloc(1, sizeof(*api));
-	int listener;
+	int listener, rc;
 
 	if (!api) {
 		fault_set(fault, FAULT_FAILED, "API: starting it: out of memory");
@@ -388,6 +406,14 @@ struct api *api_create(sd_event *event, struct controller *controller, const cha
 	api->trace = read_only ? NULL : api_trace_create(event, controller, &api->httpd);
 	if (!read_only && !api->trace) {
 		fault_set(fault, FAULT_FAILED, "API: starting it: %s", strerror(errno));
+		goto out;
+	}
+	/* For both: the one that is for reading alone asks the same copies. */
+	rc = read_only ? 0
+		       : sd_event_add_time_relative(event, &api->prepare_source, CLOCK_MONOTONIC,
+						    PREPARE_US, 0, on_prepare, api);
+	if (rc < 0) {
+		fault_set(fault, FAULT_FAILED, "API: starting it: %s", strerror(-rc));
 		goto out;
 	}
 	listener = api_socket_open(socket_path, read_only, fault);
@@ -410,6 +436,7 @@ void api_free(struct api *api)
 		return;
 	if (api->path)
 		unlink(api->path);
+	sd_event_source_disable_unref(api->prepare_source);
 	api_streams_end(api->streams);
 	api_trace_end(api->trace);
 	httpd_free(api->httpd);

@@ -350,11 +350,11 @@ void dataplane_close(struct dataplane *dp)
 {
 	if (!dp)
 		return;
+	dataplane_explainers_free(dp);
 	dataplane_arrays_unmap(dp);
 	dataplane_trace_free(dp);
 	dataplane_sweeper_free(dp);
 	dataplane_prober_free(dp);
-	dataplane_copy_free(dp->explainer);
 	dataplane_copy_free(dp->unloaded);
 	dataplane_copy_free(dp->program);
 	for (int i = 0; i < MAP_COUNT; i++)

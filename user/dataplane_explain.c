@@ -1,81 +1,192 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * dataplane_explain: asks the program itself what it would do with a packet, and names verdicts.
+ * dataplane_explain: asks the program itself what it would do with a packet. Two copies of it are
+ * there for that: one on the maps of the data plane, and one with arrays of its own in place of
+ * those that say which backend is whose, to be filled with what is supposed.
+ *
+ * The verifier takes some 0.1 s for each, which a thread can spend before anybody asks.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane_log.h"
 #include "dataplane_private.h"
 #include "lb.skel.h"
 
-static const struct {
-	const char *name;
-	const char *text;
-} verdicts[LB_VERDICT_COUNT] = {[LB_CONTINUE] = {"CONTINUE", "not decided"},
-#define VERDICT(name, action, text) [LB_##name] = {#name, text},
-				LB_VERDICTS(VERDICT)
-#undef VERDICT
+/* A copy, and its own arrays in memory; NULL: it uses those of the data plane. */
+struct explainer {
+	struct dataplane *dp;
+	struct lb_bpf *copy; /* NULL: not made */
+	bool loaded;
+	struct lb_pool *pools;
+	struct lb_backend *backends;
+	struct lb_slot_block *slots;
+	struct lb_times *times;
+	uint32_t slot_count;
 };
 
-static const struct {
-	const char *name;
-	const char *text;
-} note_words[LB_NOTE_COUNT] = {
-#define NOTE(name, text) [LB_NOTE_##name] = {#name, text},
-	LB_NOTES(NOTE)
-#undef NOTE
+struct explainers {
+	struct explainer plain, supposing;
+	pthread_t thread;
+	bool loading; /* the thread has them */
 };
 
-static const char *lower(const char *upper, char out[32])
+/* ---- making them ---- */
+
+static uint32_t block_count(uint32_t slots)
 {
-	for (size_t i = 0; upper[i] && i < 31; i++)
-		out[i] = (char)tolower((unsigned char)upper[i]);
-	return out;
+	return slots / LB_SLOT_BLOCK + 1;
 }
 
-const char *dataplane_verdict_name(uint32_t verdict)
+static void explainer_drop(struct explainer *explainer)
 {
-	static char names[LB_VERDICT_COUNT][32];
+	const struct lb_limits *limits = &explainer->dp->settings.limits;
 
-	return verdict < LB_VERDICT_COUNT ? lower(verdicts[verdict].name, names[verdict])
-					  : "unknown";
+	dataplane_array_unmap(explainer->pools, sizeof(*explainer->pools), limits->services + 1UL);
+	dataplane_array_unmap(explainer->backends, sizeof(*explainer->backends),
+			      limits->backends + 1UL);
+	dataplane_array_unmap(explainer->slots, sizeof(*explainer->slots),
+			      block_count(explainer->slot_count));
+	dataplane_array_unmap(explainer->times, sizeof(*explainer->times), explainer->slot_count);
+	dataplane_copy_free(explainer->copy);
+	*explainer = (struct explainer){.dp = explainer->dp};
 }
 
-const char *dataplane_note_name(enum lb_note note)
+/* Has the copy use an array of its own. NULL with errno set. */
+static void *own_array(struct bpf_map *map, size_t value_size, size_t count)
 {
-	static char names[LB_NOTE_COUNT][32];
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, bpf_map__name(map), sizeof(uint32_t),
+				(uint32_t)value_size, (uint32_t)count, &options);
+	void *memory = fd < 0 ? NULL : dataplane_array_map(fd, value_size, count);
 
-	return lower(note_words[note].name, names[note]);
+	if (memory && bpf_map__reuse_fd(map, fd)) {
+		dataplane_array_unmap(memory, value_size, count);
+		memory = NULL;
+	}
+	if (fd >= 0)
+		close(fd);
+	return memory;
 }
 
-const char *dataplane_note_text(enum lb_note note)
+static int own_arrays(struct explainer *explainer, uint32_t slot_count)
 {
-	return note_words[note].text;
+	const struct lb_limits *limits = &explainer->dp->settings.limits;
+	struct lb_bpf *copy = explainer->copy;
+
+	explainer->slot_count = slot_count;
+	explainer->pools =
+		own_array(copy->maps.pools, sizeof(*explainer->pools), limits->services + 1UL);
+	if (explainer->pools)
+		explainer->backends = own_array(copy->maps.backends, sizeof(*explainer->backends),
+						limits->backends + 1UL);
+	if (explainer->backends)
+		explainer->slots = own_array(copy->maps.slots, sizeof(*explainer->slots),
+					     block_count(slot_count));
+	if (explainer->slots)
+		explainer->times =
+			own_array(copy->maps.slot_times, sizeof(*explainer->times), slot_count);
+	return explainer->times ? 0 : -errno;
 }
 
-const char *dataplane_verdict_text(uint32_t verdict)
+/* Not loaded yet. `own_slots`: of its own table; 0: it has no arrays of its own. */
+static int explainer_open(struct explainer *explainer, uint32_t own_slots, struct fault *fault)
 {
-	return verdict < LB_VERDICT_COUNT ? verdicts[verdict].text : "a verdict of another version";
-}
+	struct dataplane *dp = explainer->dp;
+	int err;
 
-static int explainer_ready(struct dataplane *dp, struct fault *fault)
-{
-	if (dp->explainer)
-		return 0;
-	dp->explainer = dataplane_copy_open(dp, true, fault);
-	if (!dp->explainer)
+	explainer->copy = dataplane_copy_open(dp, true, fault);
+	if (!explainer->copy)
 		return -1;
-	if (!dataplane_copy_load(dp, dp->explainer, fault))
+	err = own_slots ? own_arrays(explainer, own_slots) : 0;
+	if (!err)
 		return 0;
-	dataplane_copy_free(dp->explainer);
-	dp->explainer = NULL;
+	explainer_drop(explainer);
+	return fault_set(fault, fault_code_of_errno(-err), "%s: making a table to suppose: %s",
+			 dp->pin_dir, strerror(-err));
+}
+
+static int explainer_load(struct explainer *explainer, struct fault *fault)
+{
+	if (dataplane_copy_load(explainer->dp, explainer->copy, fault))
+		return -1;
+	explainer->loaded = true;
+	return 0;
+}
+
+static struct explainers *explainers_get(struct dataplane *dp)
+{
+	if (!dp->explainers)
+		dp->explainers = calloc(1, sizeof(*dp->explainers));
+	if (dp->explainers)
+		dp->explainers->plain.dp = dp->explainers->supposing.dp = dp;
+	return dp->explainers;
+}
+
+/* What could not be loaded is tried again, and told, when it is asked. */
+static void *load_thread(void *context)
+{
+	struct explainers *explainers = context;
+	struct fault fault;
+
+	if (explainers->plain.copy)
+		explainer_load(&explainers->plain, &fault);
+	if (explainers->supposing.copy)
+		explainer_load(&explainers->supposing, &fault);
+	dataplane_log_end();
+	return NULL;
+}
+
+void dataplane_explain_prepare(struct dataplane *dp, uint32_t slots)
+{
+	struct explainers *explainers = explainers_get(dp);
+	struct fault fault;
+
+	if (!explainers || explainers->loading || explainers->plain.copy)
+		return;
+	/* What there is of `dp` to read is read here. */
+	explainer_open(&explainers->plain, 0, &fault);
+	explainer_open(&explainers->supposing, slots, &fault);
+	explainers->loading =
+		pthread_create(&explainers->thread, NULL, load_thread, explainers) == 0;
+}
+
+static void loading_end(struct explainers *explainers)
+{
+	if (explainers->loading)
+		pthread_join(explainers->thread, NULL);
+	explainers->loading = false;
+}
+
+void dataplane_explainers_free(struct dataplane *dp)
+{
+	if (!dp->explainers)
+		return;
+	loading_end(dp->explainers);
+	explainer_drop(&dp->explainers->plain);
+	explainer_drop(&dp->explainers->supposing);
+	free(dp->explainers);
+	dp->explainers = NULL;
+}
+
+static int explainer_ready(struct explainer *explainer, uint32_t own_slots, struct fault *fault)
+{
+	if (explainer->loaded && own_slots <= explainer->slot_count)
+		return 0;
+	explainer_drop(explainer);
+	if (explainer_open(explainer, own_slots, fault) == 0 &&
+	    explainer_load(explainer, fault) == 0)
+		return 0;
+	explainer_drop(explainer);
 	return -1;
 }
+
+/* ---- asking ---- */
 
 /* As dataplane_explain, on this copy of the program. */
 static int explain(struct dataplane *dp, struct lb_bpf *copy, const void *frame, size_t size,
@@ -112,91 +223,43 @@ static int explain(struct dataplane *dp, struct lb_bpf *copy, const void *frame,
 	return 0;
 }
 
+static int no_room(const struct dataplane *dp, struct fault *fault)
+{
+	return fault_set(fault, FAULT_FAILED, "%s: asking the packet program: out of memory",
+			 dp->pin_dir);
+}
+
 int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
 		      struct lb_explanation *explanation, void *out, size_t *out_size,
 		      struct fault *fault)
 {
-	if (explainer_ready(dp, fault))
+	struct explainers *explainers = explainers_get(dp);
+
+	if (!explainers)
+		return no_room(dp, fault);
+	loading_end(explainers);
+	if (explainer_ready(&explainers->plain, 0, fault))
 		return -1;
-	return explain(dp, dp->explainer, frame, size, ifindex, explanation, out, out_size, fault);
+	return explain(dp, explainers->plain.copy, frame, size, ifindex, explanation, out, out_size,
+		       fault);
 }
 
-/* ---- on maps that say what is supposed ---- */
-
-/* Has the copy use an array of its own, filled with the first `size` bytes of `values`. 0 or a
- * negative errno. */
-static int own_array(struct bpf_map *map, size_t value_size, size_t count, const void *values,
-		     size_t size)
+/* The pool's table is the only one there is. */
+static void arrays_fill(struct explainer *explainer, const struct dataplane_supposed *supposed)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, bpf_map__name(map), sizeof(uint32_t),
-				(uint32_t)value_size, (uint32_t)count, &options);
-	void *memory = fd < 0 ? NULL : dataplane_array_map(fd, value_size, count);
-	int err = memory ? 0 : -errno;
+	const struct dataplane *dp = explainer->dp;
+	const struct lb_limits *limits = &dp->settings.limits;
+	struct lb_pool *pool = &explainer->pools[supposed->pool];
 
-	if (memory)
-		memcpy(memory, values, size);
-	dataplane_array_unmap(memory, value_size, count);
-	if (!err)
-		err = bpf_map__reuse_fd(map, fd);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-static int own_pools(struct dataplane *dp, struct lb_bpf *copy,
-		     const struct dataplane_supposed *supposed)
-{
-	const size_t count = dp->settings.limits.services + 1UL, size = count * sizeof(*dp->pools);
-	struct lb_pool *pools = malloc(size), *pool;
-	int err = -ENOMEM;
-
-	if (pools) {
-		memcpy(pools, dp->pools, size);
-		pool = &pools[supposed->pool];
-		pool->table = LB_TABLE(0, supposed->size);
-		pool->times_base = 0;
-		pool->flags |= LB_POOL_UNSETTLED;
-		err = own_array(copy->maps.pools, sizeof(*pools), count, pools, size);
-	}
-	free(pools);
-	return err;
-}
-
-static int own_backends(struct dataplane *dp, struct lb_bpf *copy,
-			const struct dataplane_supposed *supposed)
-{
-	const size_t count = dp->settings.limits.backends + 1UL;
-	const size_t size = count * sizeof(*dp->backends);
-	struct lb_backend *backends = malloc(size);
-	int err = -ENOMEM;
-
-	if (backends) {
-		memcpy(backends, dp->backends, size);
-		for (size_t i = 0; i < count; i++)
-			backends[i].status = supposed->statuses[i];
-		err = own_array(copy->maps.backends, sizeof(*backends), count, backends, size);
-	}
-	free(backends);
-	return err;
-}
-
-static int own_arrays(struct dataplane *dp, struct lb_bpf *copy,
-		      const struct dataplane_supposed *supposed)
-{
-	const size_t size = supposed->size;
-	int err = own_pools(dp, copy, supposed);
-
-	if (!err)
-		err = own_backends(dp, copy, supposed);
-	if (!err)
-		err = own_array(copy->maps.slots, sizeof(struct lb_slot_block),
-				size / LB_SLOT_BLOCK + 1, supposed->words,
-				size * sizeof(*supposed->words));
-	if (!err)
-		err = own_array(copy->maps.slot_times, sizeof(*supposed->times), size,
-				supposed->times, size * sizeof(*supposed->times));
-	return err;
+	memcpy(explainer->pools, dp->pools, (limits->services + 1UL) * sizeof(*dp->pools));
+	pool->table = LB_TABLE(0, supposed->size);
+	pool->times_base = 0;
+	pool->flags |= LB_POOL_UNSETTLED;
+	memcpy(explainer->backends, dp->backends, (limits->backends + 1UL) * sizeof(*dp->backends));
+	for (uint32_t i = 0; i <= limits->backends; i++)
+		explainer->backends[i].status = supposed->statuses[i];
+	memcpy(explainer->slots, supposed->words, supposed->size * sizeof(*supposed->words));
+	memcpy(explainer->times, supposed->times, supposed->size * sizeof(*supposed->times));
 }
 
 int dataplane_explain_supposed(struct dataplane *dp, const struct dataplane_supposed *supposed,
@@ -204,17 +267,16 @@ int dataplane_explain_supposed(struct dataplane *dp, const struct dataplane_supp
 			       struct lb_explanation *explanation, void *out, size_t *out_size,
 			       struct fault *fault)
 {
-	struct lb_bpf *copy = dataplane_copy_open(dp, true, fault);
-	int err = copy ? own_arrays(dp, copy, supposed) : 0;
-	int result = -1;
+	struct explainers *explainers = explainers_get(dp);
 
-	if (err)
-		fault_set(fault, fault_code_of_errno(-err), "%s: making a table to suppose: %s",
-			  dp->pin_dir, strerror(-err));
-	if (copy && !err && dataplane_copy_load(dp, copy, fault) == 0)
-		result = explain(dp, copy, frame, size, ifindex, explanation, out, out_size, fault);
-	dataplane_copy_free(copy);
-	return result;
+	if (!explainers)
+		return no_room(dp, fault);
+	loading_end(explainers);
+	if (explainer_ready(&explainers->supposing, supposed->size, fault))
+		return -1;
+	arrays_fill(&explainers->supposing, supposed);
+	return explain(dp, explainers->supposing.copy, frame, size, ifindex, explanation, out,
+		       out_size, fault);
 }
 
 int dataplane_program_jited(const struct dataplane *dp)

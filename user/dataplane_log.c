@@ -12,9 +12,10 @@
 /* The verifier's log of a large program is long; its end tells what was wrong. */
 enum { KEPT_LINES_MAX = 4096 };
 
-static char **kept;
-static size_t kept_count;
-static size_t kept_first; /* index of the oldest line once the buffer goes round */
+/* Programs are loaded in other threads, too. */
+static _Thread_local char **kept;
+static _Thread_local size_t kept_count;
+static _Thread_local size_t kept_first; /* index of the oldest line once the buffer goes round */
 
 static void keep_line(const char *line, size_t size)
 {
@@ -70,11 +71,23 @@ static int say_libxdp(enum libxdp_print_level level, const char *format, va_list
 	return 0;
 }
 
-void dataplane_log_begin(void)
+static void forget(void)
 {
 	for (size_t i = 0; i < kept_count; i++)
 		free(kept[i]);
 	kept_count = kept_first = 0;
+}
+
+void dataplane_log_end(void)
+{
+	forget();
+	free(kept);
+	kept = NULL;
+}
+
+void dataplane_log_begin(void)
+{
+	forget();
 	libbpf_set_print(say_libbpf);
 	libxdp_set_print(say_libxdp);
 }

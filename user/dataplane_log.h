@@ -10,6 +10,9 @@
  * attempt that may be worth telling about. */
 void dataplane_log_begin(void);
 
+/* Forgets all, before a thread ends: what is kept is of each thread its own. */
+void dataplane_log_end(void);
+
 /* Writes all that was said since dataplane_log_begin as errors. */
 void dataplane_log_show(void);
 

@@ -88,13 +88,13 @@ struct sweep_bpf;
 struct probe_bpf;
 struct fetch;
 struct ring_buffer;
+struct explainers;
 
 struct dataplane {
 	char pin_dir[sizeof(((struct lb_settings *)NULL)->pin_dir)];
 	struct lb_settings settings;
 	int fds[MAP_COUNT];
 	struct lb_bpf *program;    /* loaded by create or open, or NULL */
-	struct lb_bpf *explainer;  /* loaded on first use */
 	struct lb_bpf *unloaded;   /* lent out by dataplane_object */
 	struct sweep_bpf *sweeper; /* loaded by dataplane_sweep_prepare */
 	struct probe_bpf *prober;  /* loaded by dataplane_probe_load */
@@ -109,7 +109,8 @@ struct dataplane {
 	struct lb_nat_pressure *nat_pressures;
 	struct lb_probe *probes;
 	struct lb_counter *counters, *counters_carried;
-	struct lb_trace *trace; /* NULL until dataplane_trace_start */
+	struct explainers *explainers; /* of dataplane_explain.c; NULL: none yet */
+	struct lb_trace *trace;        /* NULL until dataplane_trace_start */
 	struct ring_buffer *trace_ring;
 	struct fetch *trace_fetch;                       /* what on_event works on */
 	struct lb_tally *backend_tallies, *pool_tallies; /* of the sweeper */
@@ -127,6 +128,9 @@ void dataplane_sweeper_free(struct dataplane *dp);
 
 /* dataplane_probe.c */
 void dataplane_prober_free(struct dataplane *dp);
+
+/* dataplane_explain.c */
+void dataplane_explainers_free(struct dataplane *dp);
 
 /* dataplane_trace.c */
 void dataplane_trace_free(struct dataplane *dp);

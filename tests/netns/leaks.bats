@@ -61,8 +61,21 @@ questions() # COUNT
 	done >/dev/null
 }
 
+programs() { find "/proc/$(<"$LAB/pid/lbd-$INSTANCE")/fd" -lname anon_inode:bpf-prog | wc -l; }
+programs_are() { (($(programs) == $1)); }
 descriptors() { find "/proc/$(<"$LAB/pid/lbd-$INSTANCE")/fd" | wc -l; }
 resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(<"$LAB/pid/lbd-$INSTANCE")/status"; }
+
+# The verifier would hold up the loop for a tenth of a second.
+@test "what answers questions is loaded by a thread, before anybody asks, and once" {
+	local before
+	lbd_start
+	before=$(programs)
+	wait_until 20 programs_are $((before + 2))
+	questions 2
+	expect "$(programs)" -eq $((before + 2)) "programs"
+	lbd_stop
+}
 
 @test "no descriptor and no memory is left behind by questions" {
 	local before grown
@@ -81,6 +94,8 @@ resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$(<"$LAB/pid/lbd-$INSTANCE")/
 @test "no descriptor and no memory is left behind by changes" {
 	lbd_start
 	wait_until 30 pools_settled
+	# What answers them is loaded for the first one, or some seconds after the start.
+	questions 1
 	changes --grow 300000
 	lbd_stop
 }

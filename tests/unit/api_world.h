@@ -325,6 +325,12 @@ bool interface_attached(const struct interface_state *state)
 	return state->condition == INTERFACE_UP;
 }
 
+void dataplane_explain_prepare(struct dataplane *dp, uint32_t slots)
+{
+	(void)dp;
+	(void)slots;
+}
+
 int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
 		      struct lb_explanation *said, void *out, size_t *out_size, struct fault *fault)
 {
