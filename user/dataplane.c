@@ -3,7 +3,7 @@
  * dataplane: making, pinning and opening the maps, and loading the program on them.
  *
  * Access to the maps is in dataplane_maps.c and dataplane_flows.c, questions to the program in
- * dataplane_explain.c, interfaces in attach.c.
+ * dataplane_explain.c, names of verdicts in dataplane_words.c, interfaces in attach.c.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -223,27 +223,6 @@ static int explain(struct dataplane *dp, struct lb_bpf *copy, const void *frame,
 	return 0;
 }
 
-static int no_room(const struct dataplane *dp, struct fault *fault)
-{
-	return fault_set(fault, FAULT_FAILED, "%s: asking the packet program: out of memory",
-			 dp->pin_dir);
-}
-
-int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
-		      struct lb_explanation *explanation, void *out, size_t *out_size,
-		      struct fault *fault)
-{
-	struct explainers *explainers = explainers_get(dp);
-
-	if (!explainers)
-		return no_room(dp, fault);
-	loading_end(explainers);
-	if (explainer_ready(&explainers->plain, 0, fault))
-		return -1;
-	return explain(dp, explainers->plain.copy, frame, size, ifindex, explanation, out, out_size,
-		       fault);
-}
-
 /* The pool's table is the only one there is. */
 static void arrays_fill(struct explainer *explainer, const struct dataplane_supposed *supposed)
 {
@@ -262,21 +241,46 @@ static void arrays_fill(struct explainer *explainer, const struct dataplane_supp
 	memcpy(explainer->times, supposed->times, supposed->size * sizeof(*supposed->times));
 }
 
+/* The one to be asked, ready; NULL with `fault` set. `supposed`: NULL for the plain one. */
+static struct lb_bpf *copy_ready(struct dataplane *dp, const struct dataplane_supposed *supposed,
+				 struct fault *fault)
+{
+	struct explainers *explainers = explainers_get(dp);
+	struct explainer *explainer;
+
+	if (!explainers) {
+		fault_set(fault, FAULT_FAILED, "%s: asking the packet program: out of memory",
+			  dp->pin_dir);
+		return NULL;
+	}
+	loading_end(explainers);
+	explainer = supposed ? &explainers->supposing : &explainers->plain;
+	if (explainer_ready(explainer, supposed ? supposed->size : 0, fault))
+		return NULL;
+	if (supposed)
+		arrays_fill(explainer, supposed);
+	return explainer->copy;
+}
+
+int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,
+		      struct lb_explanation *explanation, void *out, size_t *out_size,
+		      struct fault *fault)
+{
+	struct lb_bpf *copy = copy_ready(dp, NULL, fault);
+
+	return copy ? explain(dp, copy, frame, size, ifindex, explanation, out, out_size, fault)
+		    : -1;
+}
+
 int dataplane_explain_supposed(struct dataplane *dp, const struct dataplane_supposed *supposed,
 			       const void *frame, size_t size, uint32_t ifindex,
 			       struct lb_explanation *explanation, void *out, size_t *out_size,
 			       struct fault *fault)
 {
-	struct explainers *explainers = explainers_get(dp);
+	struct lb_bpf *copy = copy_ready(dp, supposed, fault);
 
-	if (!explainers)
-		return no_room(dp, fault);
-	loading_end(explainers);
-	if (explainer_ready(&explainers->supposing, supposed->size, fault))
-		return -1;
-	arrays_fill(&explainers->supposing, supposed);
-	return explain(dp, explainers->supposing.copy, frame, size, ifindex, explanation, out,
-		       out_size, fault);
+	return copy ? explain(dp, copy, frame, size, ifindex, explanation, out, out_size, fault)
+		    : -1;
 }
 
 int dataplane_program_jited(const struct dataplane *dp)
