@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach.h"
 #include "clock.h"
 #include "dataplane.h"
 #include "vip_announce.h"
@@ -228,6 +229,36 @@ static int addresses_read(struct vips *vips)
 	return 0;
 }
 
+/* No instance's program is there: who put an address on it is detached, or ended before. */
+static bool is_left_alone(uint32_t ifindex)
+{
+	struct attach_state state;
+	char name[IF_NAMESIZE];
+	struct fault fault;
+
+	return if_indextoname(ifindex, name) && attach_query(name, "", &state, &fault) == 0 &&
+	       !state.present;
+}
+
+/* Why an address of ours is to go; NULL: it is not, or is another instance's. */
+static const char *why_not(const struct vips *vips, const struct attached *before,
+			   const struct vip_address *one)
+{
+	const char *why = vip_wanted_not(&vips->wanted, &one->addr);
+
+	if (is_attached(&vips->attached, one->ifindex)) {
+		if (why[0])
+			return why;
+		return belongs_on(vips, one->ifindex, &one->addr)
+			       ? NULL
+			       : "it belongs to another interface";
+	}
+	if (!why[0] && is_attached(before, one->ifindex))
+		return "the data plane is detached from it";
+	return is_left_alone(one->ifindex) ? "it was left behind: no program is attached there"
+					   : NULL;
+}
+
 /* Both ways, by what the kernel says now. */
 static void look(struct vips *vips)
 {
@@ -240,18 +271,10 @@ static void look(struct vips *vips)
 	}
 	for (size_t i = 0; i < vips->there.count; i++) {
 		const struct vip_address *one = &vips->there.items[i];
-		const char *why = vip_wanted_not(&vips->wanted, &one->addr);
+		const char *why = one->ours ? why_not(vips, &before, one) : NULL;
 
-		/* On other interfaces it may be another instance's. */
-		if (!one->ours || !(is_attached(&vips->attached, one->ifindex) ||
-				    (!why[0] && is_attached(&before, one->ifindex))))
-			continue;
-		if (why[0])
+		if (why)
 			take_off(vips, one, why);
-		else if (!is_attached(&vips->attached, one->ifindex))
-			take_off(vips, one, "the data plane is detached from it");
-		else if (!belongs_on(vips, one->ifindex, &one->addr))
-			take_off(vips, one, "it belongs to another interface");
 	}
 	for (size_t i = 0; i < vips->wanted.count; i++) {
 		const struct vip_want *want = &vips->wanted.items[i];

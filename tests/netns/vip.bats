@@ -227,6 +227,30 @@ daemon_puts()
 	on balancer ip link del spare
 }
 
+@test "what an lbd left on an interface that was detached meanwhile, the next one takes off" {
+	lbctl service add roams tcp://192.0.2.50:80 --pool web
+	on balancer ip link add spare type veth peer name spared
+	on balancer ip link set spare up
+	on balancer ip link set spared up
+	lbload attach spare
+	wait_until 30 on balancer sh -c 'ip -o address show dev spare | grep -q 192.0.2.50'
+	lbd_stop KILL
+	lbload detach spare
+	# Where another program is, it may be another instance's.
+	on balancer ip link set dev spare xdpdrv obj "$BUILD/tests/pass.bpf.o" sec xdp
+	lbd_start
+	lbctl service add late tcp://192.0.2.51:80 --pool web
+	wait_until 30 has 192.0.2.51
+	on balancer sh -c 'ip -o address show dev spare | grep -q 192.0.2.50'
+	on balancer ip link set dev spare xdpdrv off
+	wait_until 30 not on balancer sh -c 'ip -o address show dev spare | grep -q 192.0.2.50'
+	has 192.0.2.50
+	lbctl service del late
+	lbctl service del roams
+	wait_until 30 not has 192.0.2.50
+	on balancer ip link del spare
+}
+
 @test "a restart of lbd, or its death, changes no address" {
 	spawn monitor balancer ip -o monitor address
 	lbd_stop
