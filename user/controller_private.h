@@ -3,7 +3,7 @@
  * controller_private: what the controller's files share. controller.c has the loop: news, rounds of
  * publishing, sweeps, drains, start and stop; controller_change.c puts a new running model in place
  * of the old one; controller_file.c reads the file; controller_document.c takes whole
- * configurations. For these files alone.
+ * configurations; controller_news.c hears of backends. For these files alone.
  */
 #ifndef LIMPET_CONTROLLER_PRIVATE_H
 #define LIMPET_CONTROLLER_PRIVATE_H
@@ -67,6 +67,14 @@ void controller_publish(struct controller *controller);
 /* Ends drains whose deadline has come, and waits for the next. True if something is to be
  * published. */
 bool controller_judge_drains(struct controller *controller);
+
+/* Something was heard of a backend; `changed`: something is to be published. */
+void controller_news_arrived(struct controller *controller, bool changed);
+
+/* ---- controller_news.c ---- */
+
+/* Those who hear of backends, for this controller. NULL if out of memory. */
+struct agents *controller_agents_create(struct controller *controller);
 
 /* ---- controller_events.c: each tells one thing to those who watch ---- */
 

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * dataplane: making, pinning and opening the maps, and loading the program on them.
+ * dataplane: making and opening the maps, and loading the program on them.
  *
- * Access to the maps is in dataplane_maps.c and dataplane_flows.c, questions to the program in
- * dataplane_explain.c, names of verdicts in dataplane_words.c, interfaces in attach.c.
+ * Pins are made and removed in dataplane_directory.c. Access to the maps is in dataplane_maps.c and
+ * dataplane_flows.c, questions to the program in dataplane_explain.c, names of verdicts in
+ * dataplane_words.c, interfaces in attach.c.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "capability.h"
@@ -29,8 +26,6 @@
 #include "log.h"
 #include "siphash.h"
 #include "version.h"
-
-#define DATAPLANE_NEXT "-next" /* behind the name of a pin that is to take its place */
 
 static const struct {
 	const char *name;
@@ -63,15 +58,7 @@ static void skeleton_maps(struct lb_bpf *copy, struct bpf_map *maps[MAP_COUNT])
 #undef MAP_OF_SKELETON
 }
 
-int dataplane_pin_path(char out[DATAPLANE_PATH_SIZE], const char *pin_dir, const char *name)
-{
-	int size = snprintf(out, DATAPLANE_PATH_SIZE, "%s/%s", pin_dir, name);
-
-	return size < DATAPLANE_PATH_SIZE ? 0 : -ENAMETOOLONG;
-}
-
-/* "object: attempt: cause" for an errno, with the capability that lacks where that is the cause. */
-static int fault_errno(struct fault *fault, int error, const char *object, const char *attempt)
+int dataplane_fault(struct fault *fault, int error, const char *object, const char *attempt)
 {
 	const char *lacking = error == EPERM || error == EACCES ? capability_lacking() : NULL;
 
@@ -94,7 +81,7 @@ static struct lb_bpf *skeleton_open(const struct lb_settings *settings, bool rea
 	dataplane_log_begin();
 	copy = lb_bpf__open();
 	if (!copy) {
-		fault_errno(fault, errno, "packet program", "reading it");
+		dataplane_fault(fault, errno, "packet program", "reading it");
 		return NULL;
 	}
 	siphash_expand(settings->hash_seed, keys);
@@ -124,7 +111,7 @@ struct lb_bpf *dataplane_copy_open(struct dataplane *dp, bool read_only, struct 
 		int err = dp->fds[i] < 0 ? 0 : bpf_map__reuse_fd(maps[i], dp->fds[i]);
 
 		if (err) {
-			fault_errno(fault, -err, dp->pin_dir, shapes[i].name);
+			dataplane_fault(fault, -err, dp->pin_dir, shapes[i].name);
 			lb_bpf__destroy(copy);
 			return NULL;
 		}
@@ -152,7 +139,7 @@ int dataplane_copy_load(const struct dataplane *dp, struct lb_bpf *copy, struct 
 		err = errno;
 	if (!err)
 		return 0;
-	fault_errno(fault, err, dp->pin_dir, "loading the packet program and its maps");
+	dataplane_fault(fault, err, dp->pin_dir, "loading the packet program and its maps");
 	/* The verifier says E2BIG, too, of a program that it finds too much to walk. */
 	if (dataplane_log_find("BPF program load failed"))
 		fault_hint(fault, "this kernel refuses the packet program, and says why in the "
@@ -177,158 +164,6 @@ struct bpf_object *dataplane_object(struct dataplane *dp, struct fault *fault)
 	return dp->unloaded ? dp->unloaded->obj : NULL;
 }
 
-/* ---- the directory ---- */
-
-static int pin_dir_valid(const char *pin_dir, struct fault *fault)
-{
-	char parent[DATAPLANE_PATH_SIZE];
-	struct statfs fs;
-	size_t size = strlen(pin_dir);
-
-	if (pin_dir[0] != '/' || size < 2 || pin_dir[size - 1] == '/')
-		return fault_set(fault, FAULT_USAGE,
-				 "pin directory %s: it must be an absolute path without a slash at "
-				 "its end",
-				 pin_dir);
-	if (size >= sizeof(((struct dataplane *)NULL)->pin_dir))
-		return fault_set(fault, FAULT_USAGE, "pin directory %s: the path is too long",
-				 pin_dir);
-	snprintf(parent, sizeof(parent), "%s", pin_dir);
-	*(strrchr(parent, '/') + (strrchr(parent, '/') == parent)) = '\0';
-	if (statfs(parent, &fs) < 0)
-		return fault_errno(fault, errno, pin_dir, "looking for its parent directory");
-	if (fs.f_type != BPF_FS_MAGIC) {
-		fault_set(fault, FAULT_FAILED,
-			  "pin directory %s: %s is not on a BPF file system, which pins need",
-			  pin_dir, parent);
-		return fault_hint(fault, "mount -t bpf bpf %s",
-				  strncmp(parent, "/sys/fs/bpf", 11) ? parent : "/sys/fs/bpf");
-	}
-	return 0;
-}
-
-/* Removes what dataplane_pin makes, `settings` first: without it, the rest is only a leftover. */
-static int pins_remove(const char *pin_dir)
-{
-	static const char *const programs[] = {DATAPLANE_PROGRAM_PIN, DATAPLANE_PROBE_PIN,
-					       DATAPLANE_PROGRAM_PIN DATAPLANE_NEXT,
-					       DATAPLANE_PROBE_PIN DATAPLANE_NEXT};
-	char path[DATAPLANE_PATH_SIZE];
-	int err = 0;
-
-	for (int i = 0; i < MAP_COUNT; i++)
-		if (!dataplane_pin_path(path, pin_dir, shapes[i].name) && unlink(path) < 0 &&
-		    errno != ENOENT)
-			err = -errno;
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
-		if (!dataplane_pin_path(path, pin_dir, programs[i]) && unlink(path) < 0 &&
-		    errno != ENOENT)
-			err = -errno;
-	return err;
-}
-
-/* Root's, and the group's where there is one, so that lbd need not be root. 0 or -1 with errno. */
-static int share(const char *path, mode_t alone, mode_t shared)
-{
-	gid_t group;
-
-	if (!guard_group(&group))
-		return chmod(path, alone);
-	return chown(path, (uid_t)-1, group) || chmod(path, shared) ? -1 : 0;
-}
-
-/* Makes the directory, or takes one that holds no data plane. `*made` says which. */
-static int pin_dir_claim(const char *pin_dir, bool *made, struct fault *fault)
-{
-	char path[DATAPLANE_PATH_SIZE];
-
-	*made = mkdir(pin_dir, 0700) == 0;
-	if (!*made && errno != EEXIST)
-		return fault_errno(fault, errno, pin_dir, "making the pin directory");
-	if (share(pin_dir, 0700, 0750))
-		return fault_errno(fault, errno, pin_dir, "sharing it with group " GUARD_GROUP);
-	if (*made)
-		return 0;
-	if (!dataplane_pin_path(path, pin_dir, shapes[MAP_settings].name) &&
-	    access(path, F_OK) == 0) {
-		fault_set(fault, FAULT_CONFLICT,
-			  "pin directory %s: there is a data plane in it already", pin_dir);
-		return fault_hint(fault, "give this instance a directory of its own with "
-					 "--pin-dir, or remove the old one with `lbload clean`");
-	}
-	/* Somebody died half-way through dataplane_create or dataplane_unpin. */
-	if (pins_remove(pin_dir))
-		return fault_errno(fault, EBUSY, pin_dir, "removing leftovers in it");
-	return 0;
-}
-
-static int pin(const struct dataplane *dp, int fd, const char *name, struct fault *fault)
-{
-	char path[DATAPLANE_PATH_SIZE];
-
-	if (dataplane_pin_path(path, dp->pin_dir, name) || bpf_obj_pin(fd, path) ||
-	    share(path, 0600, 0660))
-		return fault_errno(fault, errno, dp->pin_dir, name);
-	return 0;
-}
-
-int dataplane_pin_swap(const struct dataplane *dp, int fd, const char *name, struct fault *fault)
-{
-	char path[DATAPLANE_PATH_SIZE], next[DATAPLANE_PATH_SIZE], next_name[64];
-
-	snprintf(next_name, sizeof(next_name), "%s" DATAPLANE_NEXT, name);
-	if (dataplane_pin_path(path, dp->pin_dir, name) ||
-	    dataplane_pin_path(next, dp->pin_dir, next_name))
-		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, "pinning a program");
-	unlink(next);
-	if (pin(dp, fd, next_name, fault))
-		return -1;
-	if (rename(next, path))
-		return fault_errno(fault, errno, dp->pin_dir, "pinning a program");
-	return 0;
-}
-
-/* Maps that were made with the program, because there were none. */
-static int pin_added(const struct dataplane *dp, struct fault *fault)
-{
-	char path[DATAPLANE_PATH_SIZE];
-
-	for (int i = DATAPLANE_MAP_ADDED; i < MAP_COUNT; i++) {
-		if (dataplane_pin_path(path, dp->pin_dir, shapes[i].name) || access(path, F_OK))
-			if (pin(dp, dp->fds[i], shapes[i].name, fault))
-				return -1;
-	}
-	return 0;
-}
-
-int dataplane_program_publish(struct dataplane *dp, struct fault *fault)
-{
-	const uint32_t zero = 0;
-
-	if (pin_added(dp, fault) ||
-	    dataplane_pin_swap(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN, fault))
-		return -1;
-	memset(dp->settings.version, 0, sizeof(dp->settings.version));
-	snprintf(dp->settings.version, sizeof(dp->settings.version), "%s", LIMPET_VERSION);
-	if (bpf_map_update_elem(dp->fds[MAP_settings], &zero, &dp->settings, BPF_ANY))
-		return fault_errno(fault, errno, dp->pin_dir, "writing the settings");
-	return 0;
-}
-
-static int pin_all(struct dataplane *dp, struct fault *fault)
-{
-	const uint32_t zero = 0;
-
-	if (pin(dp, dataplane_program_fd(dp), DATAPLANE_PROGRAM_PIN, fault))
-		return -1;
-	if (bpf_map_update_elem(dp->fds[MAP_settings], &zero, &dp->settings, BPF_ANY))
-		return fault_errno(fault, errno, dp->pin_dir, "writing the settings");
-	for (int i = MAP_COUNT - 1; i >= 0; i--)
-		if (pin(dp, dp->fds[i], shapes[i].name, fault))
-			return -1;
-	return 0;
-}
-
 /* ---- handles ---- */
 
 static struct dataplane *handle_create(const char *pin_dir, struct fault *fault)
@@ -336,7 +171,7 @@ static struct dataplane *handle_create(const char *pin_dir, struct fault *fault)
 	struct dataplane *dp = calloc(1, sizeof(*dp));
 
 	if (!dp) {
-		fault_errno(fault, ENOMEM, pin_dir, "opening the data plane");
+		dataplane_fault(fault, ENOMEM, pin_dir, "opening the data plane");
 		return NULL;
 	}
 	snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s", pin_dir);
@@ -378,7 +213,7 @@ static int settings_fill(struct lb_settings *out, const struct lb_settings *want
 	memcpy(out->hash_seed, wanted->hash_seed, sizeof(out->hash_seed));
 	if (!memcmp(out->hash_seed, none, sizeof(none)) &&
 	    getrandom(out->hash_seed, sizeof(out->hash_seed), 0) != sizeof(out->hash_seed))
-		return fault_errno(fault, errno, pin_dir, "making a hash seed");
+		return dataplane_fault(fault, errno, pin_dir, "making a hash seed");
 	out->made_ns = clock_ns(CLOCK_REALTIME);
 	snprintf(out->pin_dir, sizeof(out->pin_dir), "%s", pin_dir);
 	snprintf(out->version, sizeof(out->version), "%s", LIMPET_VERSION);
@@ -415,7 +250,7 @@ static int maps_take(struct dataplane *dp, struct lb_bpf *program, struct fault 
 			continue;
 		dp->fds[i] = fcntl(bpf_map__fd(maps[i]), F_DUPFD_CLOEXEC, 0);
 		if (dp->fds[i] < 0)
-			return fault_errno(fault, errno, dp->pin_dir, shapes[i].name);
+			return dataplane_fault(fault, errno, dp->pin_dir, shapes[i].name);
 	}
 	return 0;
 }
@@ -439,7 +274,8 @@ static int map_arrays_fault(struct dataplane *dp, struct fault *fault)
 {
 	int err = dataplane_arrays_map(dp);
 
-	return err ? fault_errno(fault, -err, dp->pin_dir, "mapping its arrays into memory") : 0;
+	return err ? dataplane_fault(fault, -err, dp->pin_dir, "mapping its arrays into memory")
+		   : 0;
 }
 
 struct dataplane *dataplane_create(const char *pin_dir, const struct lb_settings *settings,
@@ -448,20 +284,16 @@ struct dataplane *dataplane_create(const char *pin_dir, const struct lb_settings
 	struct dataplane *dp;
 	bool made = false;
 
-	if (limits_valid(&settings->limits, fault) || pin_dir_valid(pin_dir, fault))
+	if (limits_valid(&settings->limits, fault) || dataplane_directory_valid(pin_dir, fault))
 		return NULL;
 	dp = handle_create(pin_dir, fault);
 	if (!dp)
 		return NULL;
 	if (settings_fill(&dp->settings, settings, pin_dir, fault) || maps_create(dp, fault) ||
-	    map_arrays_fault(dp, fault) || pin_dir_claim(pin_dir, &made, fault))
+	    map_arrays_fault(dp, fault) || dataplane_directory_claim(pin_dir, &made, fault))
 		goto err;
-	if (pin_all(dp, fault)) {
-		pins_remove(pin_dir);
-		if (made)
-			rmdir(pin_dir);
+	if (dataplane_directory_fill(dp, made, fault))
 		goto err;
-	}
 	return dp;
 err:
 	dataplane_close(dp);
@@ -515,7 +347,7 @@ static int open_pin(struct dataplane *dp, enum dataplane_map map, struct fault *
 	char path[DATAPLANE_PATH_SIZE];
 
 	if (dataplane_pin_path(path, dp->pin_dir, shapes[map].name))
-		return fault_errno(fault, ENAMETOOLONG, dp->pin_dir, shapes[map].name);
+		return dataplane_fault(fault, ENAMETOOLONG, dp->pin_dir, shapes[map].name);
 	if (guard_check(path, true, fault))
 		return -1;
 	dp->fds[map] = bpf_obj_get(path);
@@ -524,7 +356,7 @@ static int open_pin(struct dataplane *dp, enum dataplane_map map, struct fault *
 	if (errno == EACCES)
 		return pin_closed(dp->pin_dir, path, fault);
 	if (errno != ENOENT)
-		return fault_errno(fault, errno, path, "opening the map");
+		return dataplane_fault(fault, errno, path, "opening the map");
 	if (map == MAP_settings) {
 		fault_set(fault, FAULT_NOT_FOUND, "pin directory %s: there is no data plane in it",
 			  dp->pin_dir);
@@ -553,7 +385,7 @@ static int shape_check(struct dataplane *dp, enum dataplane_map map, struct faul
 	char what[160];
 
 	if (bpf_obj_get_info_by_fd(dp->fds[map], &info, &size))
-		return fault_errno(fault, errno, dp->pin_dir, shapes[map].name);
+		return dataplane_fault(fault, errno, dp->pin_dir, shapes[map].name);
 	if (info.key_size == shapes[map].key_size && info.value_size == shapes[map].value_size &&
 	    info.max_entries == entries)
 		return 0;
@@ -574,11 +406,11 @@ static int settings_read(struct dataplane *dp, struct fault *fault)
 	if (open_pin(dp, MAP_settings, fault))
 		return -1;
 	if (bpf_obj_get_info_by_fd(dp->fds[MAP_settings], &info, &size))
-		return fault_errno(fault, errno, dp->pin_dir, "reading the settings");
+		return dataplane_fault(fault, errno, dp->pin_dir, "reading the settings");
 	/* Another version's settings may have another size; the layout is in front in all. */
 	value = calloc(1, info.value_size + sizeof(dp->settings));
 	if (!value || bpf_map_lookup_elem(dp->fds[MAP_settings], &zero, value)) {
-		err = fault_errno(fault, errno, dp->pin_dir, "reading the settings");
+		err = dataplane_fault(fault, errno, dp->pin_dir, "reading the settings");
 	} else if (value[0] != LB_LAYOUT || info.value_size != sizeof(dp->settings)) {
 		snprintf(what, sizeof(what), "%u", value[0]);
 		err = other_layout(dp->pin_dir, what, fault);
@@ -632,16 +464,4 @@ int dataplane_program_load(struct dataplane *dp, uint32_t flags, struct fault *f
 			       maps_take(dp, dp->program, fault)
 		       ? -1
 		       : 0;
-}
-
-int dataplane_unpin(const char *pin_dir, struct fault *fault)
-{
-	int err;
-
-	if (pin_dir_valid(pin_dir, fault))
-		return -1;
-	err = pins_remove(pin_dir);
-	if (!err && rmdir(pin_dir) < 0 && errno != ENOENT)
-		err = -errno;
-	return err ? fault_errno(fault, -err, pin_dir, "removing the pins") : 0;
 }

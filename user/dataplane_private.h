@@ -143,6 +143,18 @@ int dataplane_added_open(struct dataplane *dp, struct fault *fault);
 struct bpf_object;
 int dataplane_maps_share(struct dataplane *dp, struct bpf_object *object);
 
+/* "object: attempt: cause" for an errno, with the capability that lacks where that is the cause.
+ * -1. */
+int dataplane_fault(struct fault *fault, int error, const char *object, const char *attempt);
+
+/* ---- dataplane_directory.c ---- */
+
+/* 0, or -1 with `fault` set, as all of these. */
+int dataplane_directory_valid(const char *pin_dir, struct fault *fault);
+/* Makes the directory, or takes one that holds no data plane. `*made` says which. */
+int dataplane_directory_claim(const char *pin_dir, bool *made, struct fault *fault);
+/* Pins what `dp` has; if that fails, nothing is left, nor the directory if it was `made`. */
+int dataplane_directory_fill(struct dataplane *dp, bool made, struct fault *fault);
 /* The file of a pin: 0 or -ENAMETOOLONG. */
 int dataplane_pin_path(char out[DATAPLANE_PATH_SIZE], const char *pin_dir, const char *name);
 /* Pins `fd` under `name`, in place of what was pinned there. */
