@@ -199,7 +199,7 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 	if (request->etag)
 		snprintf(request->etag, CTL_ETAG_SIZE, "%s", came.tag);
 	/* One that goes on may be cut anywhere: what came until then was told. */
-	if (end != HTTP_WHOLE && !(transfer->endless && came.status == HTTP_OK))
+	if (end != HTTP_WHOLE && !(end == HTTP_LOST && transfer->endless && came.status == HTTP_OK))
 		return transfer_fault(ctl, end, &came, fault);
 	if (came.status == HTTP_OK && (transfer->each || transfer->verbatim))
 		return 0;

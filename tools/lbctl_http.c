@@ -3,6 +3,7 @@
 #include "lbctl_http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 enum {
 	BUFFER_SIZE = 128 << 10, /* there are replies of megabytes */
-	SEND_TIMEOUT_S = 30,
+	SEND_TIMEOUT_S = 30,     /* where a reply may take for ever */
 };
 
 /* A reply as it comes. */
@@ -36,19 +37,45 @@ static int timeout_set(int fd, int option, unsigned seconds)
 	return setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value));
 }
 
-/* The descriptor, or -1 with errno set. */
-static int open_connection(const struct http_request *request)
+/* Where a standard stream is closed, its number is not for a socket: what is printed would be sent.
+ * The descriptor, or -1 with errno set. */
+static int open_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), other, error;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	other = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	error = errno;
+	close(fd);
+	errno = error;
+	return other;
+}
+
+static int connect_to(int fd, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+	int rc;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	do
+		rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+	while (rc < 0 && errno == EINTR);
+	return rc;
+}
+
+/* The descriptor, or -1 with errno set: EAGAIN if there was no place in time. */
+static int open_connection(const struct http_request *request)
+{
+	unsigned send_s = request->timeout_s ? request->timeout_s : SEND_TIMEOUT_S;
+	int fd = open_socket(), error;
 
 	if (fd < 0)
 		return -1;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", request->socket);
 	/* That of sending holds for connecting, too: with a full queue it would wait for ever. */
-	if (timeout_set(fd, SO_SNDTIMEO, SEND_TIMEOUT_S) == 0 &&
+	if (timeout_set(fd, SO_SNDTIMEO, send_s) == 0 &&
 	    timeout_set(fd, SO_RCVTIMEO, request->timeout_s) == 0 &&
-	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+	    connect_to(fd, request->socket) == 0)
 		return fd;
 	error = errno;
 	close(fd);
@@ -185,8 +212,10 @@ static enum http_end receive_head(struct transfer *transfer)
 		if (transfer->size == BUFFER_SIZE)
 			return HTTP_FOREIGN;
 		received = receive(transfer);
+		if (received == 0 && transfer->size)
+			return HTTP_FOREIGN;
 		if (received <= 0)
-			return transfer->size ? HTTP_FOREIGN : broken(transfer, received);
+			return broken(transfer, received);
 		transfer->size += (size_t)received;
 		end = memmem(transfer->buffer, transfer->size, "\r\n\r\n", 4);
 	}
@@ -238,6 +267,8 @@ enum http_end http_ask(const struct http_request *request, struct http_reply *re
 	transfer->sized = false;
 	transfer->fd = open_connection(request);
 	reply->error = transfer->fd < 0 ? errno : 0;
+	if (reply->error == EAGAIN)
+		end = HTTP_TIMEOUT;
 	if (transfer->fd >= 0) {
 		end = send_request(transfer);
 		if (end == HTTP_WHOLE)

@@ -223,7 +223,7 @@ static int settings_fill(struct lb_settings *out, const struct lb_settings *want
 /* All CPUs' are elements of one array, which the kernel counts with 32 bits. */
 static uint32_t counters_max(void)
 {
-	return UINT32_MAX / (uint32_t)libbpf_num_possible_cpus() - 8;
+	return UINT32_MAX / cpu_list_possible_end() - 8;
 }
 
 static int limits_valid(const struct lb_limits *limits, struct fault *fault)

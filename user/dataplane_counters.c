@@ -20,7 +20,7 @@ static void counter_add(struct lb_counter *to, const struct lb_counter *from)
 	to->new_flows += __atomic_load_n(&from->new_flows, __ATOMIC_RELAXED);
 }
 
-static struct lb_counter *counters_of_cpu(struct dataplane *dp, int cpu)
+static struct lb_counter *counters_of_cpu(struct dataplane *dp, uint32_t cpu)
 {
 	return dp->counters + (size_t)cpu * LB_COUNTER_STRIDE(&dp->settings.limits);
 }
@@ -37,7 +37,7 @@ int dataplane_counters(struct dataplane *dp, uint32_t first, uint32_t count, str
 	if (!are_counters(dp, first, count))
 		return -EINVAL;
 	memcpy(out, dp->counters_carried + first, count * sizeof(*out));
-	for (int cpu = 0; cpu < dp->cpu_count; cpu++) {
+	for (uint32_t cpu = 0; cpu < cpu_list_possible_end(); cpu++) {
 		const struct lb_counter *counters = counters_of_cpu(dp, cpu) + first;
 
 		for (uint32_t i = 0; i < count; i++)
@@ -58,7 +58,7 @@ int dataplane_counters_clear(struct dataplane *dp, uint32_t first, uint32_t coun
 {
 	if (!are_counters(dp, first, count))
 		return -EINVAL;
-	for (int cpu = 0; cpu < dp->cpu_count; cpu++)
+	for (uint32_t cpu = 0; cpu < cpu_list_possible_end(); cpu++)
 		memset(counters_of_cpu(dp, cpu) + first, 0, count * sizeof(*dp->counters));
 	memset(dp->counters_carried + first, 0, count * sizeof(*dp->counters_carried));
 	return 0;

@@ -121,8 +121,9 @@ static int explainer_load(struct explainer *explainer, struct fault *fault)
 
 static struct explainers *explainers_get(struct dataplane *dp)
 {
-	if (!dp->explainers)
-		dp->explainers = calloc(1, sizeof(*dp->explainers));
+	if (dp->explainers)
+		return dp->explainers;
+	dp->explainers = calloc(1, sizeof(*dp->explainers));
 	if (dp->explainers)
 		dp->explainers->plain.dp = dp->explainers->supposing.dp = dp;
 	return dp->explainers;

@@ -8,8 +8,7 @@
 #ifndef LIMPET_DATAPLANE_PRIVATE_H
 #define LIMPET_DATAPLANE_PRIVATE_H
 
-#include <bpf/libbpf.h>
-
+#include "cpu_list.h"
 #include "dataplane.h"
 
 /* X(name, key, value, entries for `l`, the limits). `settings` comes first: it is pinned last, and
@@ -66,7 +65,7 @@
 /* Of a flow that moved to another backend the old one is left until the next sweep. */
 #define NAT_RETURNS(limit) ((limit) + (limit) / 8)
 
-#define COUNTER_CELLS(limits) (LB_COUNTER_STRIDE(limits) * (uint32_t)libbpf_num_possible_cpus())
+#define COUNTER_CELLS(limits) (LB_COUNTER_STRIDE(limits) * cpu_list_possible_end())
 
 /* Quotas (enum lb_quota) bound what these hold; this is the ceiling behind them. */
 #define HASH_ENTRIES(limit) ((limit) + 16)

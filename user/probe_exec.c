@@ -189,7 +189,8 @@ static int on_exit_seen(sd_event_source *source, int fd, uint32_t events, void *
 	return 0;
 }
 
-/* In the child: nothing but what is allowed after fork in a program with one thread. */
+/* In the child, which has one thread: system calls, and malloc, which glibc has ready after a fork
+ * whatever other threads did. */
 static void drop_privileges(void)
 {
 	cap_t none = cap_init();

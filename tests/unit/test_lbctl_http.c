@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -114,13 +115,24 @@ struct body {
 	char *bytes;
 	size_t size;
 	bool refuse;
+	bool over_input; /* the connection has the number of standard input */
 };
+
+static bool is_connection(int fd)
+{
+	struct sockaddr_un peer = {0};
+	socklen_t size = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+	       !strcmp(peer.sun_path, path);
+}
 
 static bool keep(void *context, int status, const char *data, size_t size)
 {
 	struct body *body = context;
 
 	(void)status;
+	body->over_input = is_connection(STDIN_FILENO);
 	if (body->refuse)
 		return false;
 	assert_true(body->size + size < ROOM);
@@ -260,10 +272,11 @@ static void test_not_wanted(void **state)
 
 static void test_silence(void **state)
 {
-	static const char *const beginnings[] = {NULL, "HTTP/1.1 200 OK\r\n\r\nabc"};
+	static const char *const beginnings[] = {NULL, "HTTP/1.1 200 OK\r\n\r\nabc",
+						 "HTTP/1.1 200"};
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		struct server server = {.parts = {beginnings[i]}, .silent = true};
 		struct http_request request = get;
 		struct http_reply reply;
@@ -271,7 +284,7 @@ static void test_silence(void **state)
 
 		request.timeout_s = 1;
 		assert_int_equal(ask(&server, request, &reply, &body), HTTP_TIMEOUT);
-		assert_string_equal(body.bytes, i ? "abc" : "");
+		assert_string_equal(body.bytes, i == 1 ? "abc" : "");
 		free(body.bytes);
 	}
 }
@@ -339,6 +352,53 @@ static void test_nobody_listens(void **state)
 	assert_int_equal(reply.error, ECONNREFUSED);
 }
 
+/* Nobody takes connections, and all places to wait for that are taken. */
+static void test_queue_full(void **state)
+{
+	struct http_request request = get;
+	struct http_reply reply;
+	struct body body = {0};
+	int fds[64], count = 0;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	(void)state;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	do
+		fds[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	while (connect(fds[count++], (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+	       count < 64);
+	request.socket = path;
+	request.on_body = keep;
+	request.context = &body;
+	request.timeout_s = 1;
+	assert_int_equal(http_ask(&request, &reply), HTTP_TIMEOUT);
+	while (count)
+		close(fds[--count]);
+	fcntl(listener, F_SETFL, O_NONBLOCK);
+	for (int fd; (fd = accept(listener, NULL, NULL)) >= 0;)
+		close(fd);
+	fcntl(listener, F_SETFL, 0);
+}
+
+/* Else what lbctl prints would go to lbd. */
+static void test_output_closed(void **state)
+{
+	struct server server = {.parts = {"HTTP/1.1 200 OK\r\n\r\nabc"}};
+	struct http_reply reply;
+	struct body body = {0};
+	int input = dup(STDIN_FILENO);
+	enum http_end end;
+
+	(void)state;
+	close(STDIN_FILENO);
+	end = ask(&server, get, &reply, &body);
+	dup2(input, STDIN_FILENO);
+	close(input);
+	assert_int_equal(end, HTTP_WHOLE);
+	assert_false(body.over_input);
+	free(body.bytes);
+}
+
 static void test_escape(void **state)
 {
 	char *text = NULL;
@@ -360,7 +420,8 @@ int main(void)
 		cmocka_unit_test(test_replies),        cmocka_unit_test(test_megabytes),
 		cmocka_unit_test(test_not_wanted),     cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_request),        cmocka_unit_test(test_body_refused),
-		cmocka_unit_test(test_nobody_listens), cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_nobody_listens), cmocka_unit_test(test_queue_full),
+		cmocka_unit_test(test_output_closed),  cmocka_unit_test(test_escape),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
