@@ -135,7 +135,7 @@ int ctl_config_apply(struct ctl *ctl, struct fault *fault)
 
 int ctl_config_export(struct ctl *ctl, struct fault *fault)
 {
-	char etag[CTL_ETAG_SIZE] = "";
+	char etag[HTTP_TAG_SIZE] = "";
 	const struct ctl_request request = {.method = "GET", .path = {"config"}, .etag = etag};
 	json_t *reply;
 	int error = 0;

@@ -14,6 +14,7 @@
 
 #include "../user/fault.h"
 #include "../user/json_text.h"
+#include "lbctl_http.h"
 
 enum ctl_output { CTL_TABLE, CTL_WIDE, CTL_JSON };
 enum { CTL_OPTIONS_MAX = 10, CTL_WIDTH = 100, CTL_NAME_SIZE = 64 };
@@ -94,10 +95,8 @@ struct ctl_request {
 	const json_t *body;           /* NULL: none */
 	const struct json_text *text; /* in its place, one that was written as text */
 	unsigned timeout_s;           /* 0: as long as an answer may take */
-	char *etag; /* room for CTL_ETAG_SIZE bytes of the reply's; NULL: not wanted */
+	char *etag; /* room for HTTP_TAG_SIZE bytes of the reply's; NULL: not wanted */
 };
-
-enum { CTL_ETAG_SIZE = 64 };
 
 /* 0 with the reply, which the caller releases, or -1 with lbd's fault or the connection's own. */
 int ctl_ask(const struct ctl *ctl, const struct ctl_request *request, json_t **reply,

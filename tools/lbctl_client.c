@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "lbctl.h"
-#include "lbctl_http.h"
 
 enum { ANSWER_TIMEOUT_S = 30, POLL_US = 20 * 1000 };
 
@@ -177,18 +176,6 @@ static int read_reply(const struct ctl *ctl, const struct text *text, int status
 	return -1;
 }
 
-/* A shell takes the quotes off. NULL: none is sent. */
-static const char *quoted_tag(const struct ctl *ctl, const struct ctl_request *request,
-			      char room[CTL_ETAG_SIZE + 3])
-{
-	if (!ctl->if_match || !strcmp(request->method, "GET"))
-		return NULL;
-	if (strchr(ctl->if_match, '"'))
-		return ctl->if_match;
-	snprintf(room, CTL_ETAG_SIZE + 3, "\"%s\"", ctl->if_match);
-	return room;
-}
-
 static int perform(struct transfer *transfer, const struct ctl_request *request,
 		   struct http_request *http, json_t **reply, struct fault *fault)
 {
@@ -197,7 +184,7 @@ static int perform(struct transfer *transfer, const struct ctl_request *request,
 	enum http_end end = http_ask(http, &came);
 
 	if (request->etag)
-		snprintf(request->etag, CTL_ETAG_SIZE, "%s", came.tag);
+		snprintf(request->etag, HTTP_TAG_SIZE, "%s", came.tag);
 	/* One that goes on may be cut anywhere: what came until then was told. */
 	if (end != HTTP_WHOLE && !(end == HTTP_LOST && transfer->endless && came.status == HTTP_OK))
 		return transfer_fault(ctl, end, &came, fault);
@@ -230,11 +217,12 @@ static int ask(struct transfer *transfer, const struct ctl_request *request, jso
 	const struct ctl *ctl = transfer->ctl;
 	char *target = make_target(request);
 	char *dump = request->body ? json_dumps(request->body, 0) : NULL;
-	char beside[sizeof(((struct sockaddr_un *)0)->sun_path)], tag[CTL_ETAG_SIZE + 3];
+	char beside[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct http_request http = {.socket = choose_socket(ctl, request, beside),
 				    .method = request->method,
 				    .target = target,
-				    .if_match = quoted_tag(ctl, request, tag),
+				    .if_match =
+					    strcmp(request->method, "GET") ? ctl->if_match : NULL,
 				    .body = dump,
 				    .body_size = dump ? strlen(dump) : 0,
 				    .on_body = on_body,
@@ -288,7 +276,7 @@ int ctl_ask_finished(const struct ctl *ctl, struct ctl_request *request, json_t 
 int ctl_ask_tagged(const struct ctl *ctl, struct ctl_request *request, json_t **reply,
 		   struct fault *fault)
 {
-	char etag[CTL_ETAG_SIZE] = "", *tag = etag;
+	char etag[HTTP_TAG_SIZE] = "", *tag = etag;
 
 	request->etag = etag;
 	if (ctl_ask(ctl, request, reply, fault) != 0)

@@ -124,6 +124,8 @@ static enum http_end broken(struct transfer *transfer, ssize_t received)
 static enum http_end send_request(struct transfer *transfer)
 {
 	const struct http_request *request = transfer->request;
+	/* A shell takes the quotes off. */
+	const char *quote = request->if_match && strchr(request->if_match, '"') ? "" : "\"";
 	char *head = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&head, &size);
@@ -135,7 +137,7 @@ static enum http_end send_request(struct transfer *transfer)
 	}
 	fprintf(out, "%s %s HTTP/1.0\r\nHost: lbd\r\n", request->method, request->target);
 	if (request->if_match)
-		fprintf(out, "If-Match: %s\r\n", request->if_match);
+		fprintf(out, "If-Match: %s%s%s\r\n", quote, request->if_match, quote);
 	if (request->body)
 		fprintf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
 			request->body_size);

@@ -19,7 +19,7 @@ struct http_request {
 	const char *socket; /* shorter than a sockaddr_un's path */
 	const char *method;
 	const char *target;   /* path and query, as it may stand in a request */
-	const char *if_match; /* an entity tag, with its quotes; NULL: none */
+	const char *if_match; /* an entity tag, with its quotes or without; NULL: none */
 	const char *body;     /* NULL: none */
 	size_t body_size;
 	unsigned timeout_s; /* that nothing comes for; 0: for ever */

@@ -356,15 +356,10 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 static int on_prepare(sd_event_source *source, uint64_t usec, void *context)
 {
 	const struct api *api = context;
-	const struct model *model = controller_model(api->state.controller);
-	uint32_t slots = 1;
 
 	(void)source;
 	(void)usec;
-	for (size_t i = 0; i < model->pool_count; i++)
-		if (model->pools[i]->table_size > slots)
-			slots = model->pools[i]->table_size;
-	dataplane_explain_prepare(controller_dataplane(api->state.controller), slots);
+	dataplane_explain_prepare(controller_dataplane(api->state.controller));
 	return 0;
 }
 

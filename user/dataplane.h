@@ -149,7 +149,7 @@ int dataplane_counter_carry(struct dataplane *dp, uint32_t index, const struct l
 int dataplane_counters_clear(struct dataplane *dp, uint32_t first, uint32_t count);
 /* out[LB_VERDICT_COUNT]. FORWARDED is the sum of all counters of services (L3 bytes). */
 int dataplane_verdicts(struct dataplane *dp, struct lb_verdict_counter *out);
-/* The same with FORWARDED left zero: that one takes a walk over all counters, some 100 ms. */
+/* The same with FORWARDED left zero: that one takes a walk over all counters. */
 int dataplane_verdicts_ended(struct dataplane *dp, struct lb_verdict_counter *out);
 
 /* out[LB_NOTE_COUNT]: what could not be remembered, summed over the CPUs. 0 or a negative errno. */
@@ -282,9 +282,10 @@ int dataplane_trace_missed(struct dataplane *dp, struct dataplane_trace_missed *
 
 /* ---- asking the program ---- */
 
-/* Has a thread load what the two below ask, for tables of up to `slots`; what is asked before that
- * is done waits for it. Without this, or for a larger table, the first question loads it: 0.1 s. */
-void dataplane_explain_prepare(struct dataplane *dp, uint32_t slots);
+/* Has a thread load what the two below ask, for tables as large as there are; what is asked before
+ * that is done waits for it. Without this, or for a larger table, the first question loads it: 0.1
+ * s. */
+void dataplane_explain_prepare(struct dataplane *dp);
 /*
  * Runs a read-only second copy of the program (same code, same maps) on
  * `frame` as if received on `ifindex` (0: any). Fills `explanation`, and, unless NULL, `out` (of

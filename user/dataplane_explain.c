@@ -143,7 +143,19 @@ static void *load_thread(void *context)
 	return NULL;
 }
 
-void dataplane_explain_prepare(struct dataplane *dp, uint32_t slots)
+static uint32_t largest_table(const struct dataplane *dp)
+{
+	uint32_t largest = 1;
+
+	for (uint32_t i = 1; i <= dp->settings.limits.services; i++) {
+		uint32_t size = LB_TABLE_SIZE(dp->pools[i].table);
+
+		largest = size > largest ? size : largest;
+	}
+	return largest;
+}
+
+void dataplane_explain_prepare(struct dataplane *dp)
 {
 	struct explainers *explainers = explainers_get(dp);
 	struct fault fault;
@@ -152,7 +164,7 @@ void dataplane_explain_prepare(struct dataplane *dp, uint32_t slots)
 		return;
 	/* What there is of `dp` to read is read here. */
 	explainer_open(&explainers->plain, 0, &fault);
-	explainer_open(&explainers->supposing, slots, &fault);
+	explainer_open(&explainers->supposing, largest_table(dp), &fault);
 	explainers->loading =
 		pthread_create(&explainers->thread, NULL, load_thread, explainers) == 0;
 }

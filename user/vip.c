@@ -229,20 +229,30 @@ static int addresses_read(struct vips *vips)
 	return 0;
 }
 
+/* The interface asked about last: the kernel lists addresses by interface. */
+struct asked {
+	uint32_t ifindex;
+	bool left_alone;
+};
+
 /* No instance's program is there: who put an address on it is detached, or ended before. */
-static bool is_left_alone(uint32_t ifindex)
+static bool is_left_alone(struct asked *asked, uint32_t ifindex)
 {
 	struct attach_state state;
 	char name[IF_NAMESIZE];
 	struct fault fault;
 
-	return if_indextoname(ifindex, name) && attach_query(name, "", &state, &fault) == 0 &&
-	       !state.present;
+	if (asked->ifindex != ifindex)
+		*asked = (struct asked){.ifindex = ifindex,
+					.left_alone = if_indextoname(ifindex, name) &&
+						      !attach_query(name, "", &state, &fault) &&
+						      !state.present};
+	return asked->left_alone;
 }
 
 /* Why an address of ours is to go; NULL: it is not, or is another instance's. */
 static const char *why_not(const struct vips *vips, const struct attached *before,
-			   const struct vip_address *one)
+			   const struct vip_address *one, struct asked *asked)
 {
 	const char *why = vip_wanted_not(&vips->wanted, &one->addr);
 
@@ -255,14 +265,16 @@ static const char *why_not(const struct vips *vips, const struct attached *befor
 	}
 	if (!why[0] && is_attached(before, one->ifindex))
 		return "the data plane is detached from it";
-	return is_left_alone(one->ifindex) ? "it was left behind: no program is attached there"
-					   : NULL;
+	return is_left_alone(asked, one->ifindex)
+		       ? "it was left behind: no program is attached there"
+		       : NULL;
 }
 
 /* Both ways, by what the kernel says now. */
 static void look(struct vips *vips)
 {
 	struct attached before = vips->attached;
+	struct asked asked = {0};
 
 	interfaces_read(vips);
 	if (addresses_read(vips) < 0) {
@@ -271,7 +283,7 @@ static void look(struct vips *vips)
 	}
 	for (size_t i = 0; i < vips->there.count; i++) {
 		const struct vip_address *one = &vips->there.items[i];
-		const char *why = one->ours ? why_not(vips, &before, one) : NULL;
+		const char *why = one->ours ? why_not(vips, &before, one, &asked) : NULL;
 
 		if (why)
 			take_off(vips, one, why);

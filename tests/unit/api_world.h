@@ -325,10 +325,9 @@ bool interface_attached(const struct interface_state *state)
 	return state->condition == INTERFACE_UP;
 }
 
-void dataplane_explain_prepare(struct dataplane *dp, uint32_t slots)
+void dataplane_explain_prepare(struct dataplane *dp)
 {
 	(void)dp;
-	(void)slots;
 }
 
 int dataplane_explain(struct dataplane *dp, const void *frame, size_t size, uint32_t ifindex,

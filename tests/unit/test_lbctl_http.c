@@ -313,6 +313,23 @@ static void test_request(void **state)
 	free(body.bytes);
 }
 
+static void test_tag_without_quotes(void **state)
+{
+	char tag[101] = "", wanted[128];
+	struct server server = {.parts = {"HTTP/1.1 200 OK\r\n\r\n"}};
+	struct http_request request = get;
+	struct http_reply reply;
+	struct body body = {0};
+
+	(void)state;
+	memset(tag, '7', 100);
+	snprintf(wanted, sizeof(wanted), "\r\nIf-Match: \"%s\"\r\n", tag);
+	request.if_match = tag;
+	assert_int_equal(ask(&server, request, &reply, &body), HTTP_WHOLE);
+	assert_non_null(strstr(server.asked, wanted));
+	free(body.bytes);
+}
+
 /* Who says no before all of it came, and closes, is heard nevertheless. */
 static void test_body_refused(void **state)
 {
@@ -417,11 +434,12 @@ static void test_escape(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_replies),        cmocka_unit_test(test_megabytes),
-		cmocka_unit_test(test_not_wanted),     cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_request),        cmocka_unit_test(test_body_refused),
-		cmocka_unit_test(test_nobody_listens), cmocka_unit_test(test_queue_full),
-		cmocka_unit_test(test_output_closed),  cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_replies),      cmocka_unit_test(test_megabytes),
+		cmocka_unit_test(test_not_wanted),   cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_request),      cmocka_unit_test(test_tag_without_quotes),
+		cmocka_unit_test(test_body_refused), cmocka_unit_test(test_nobody_listens),
+		cmocka_unit_test(test_queue_full),   cmocka_unit_test(test_output_closed),
+		cmocka_unit_test(test_escape),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
